@@ -1,0 +1,1 @@
+"""One worker's connection: calls in flight, the ZMTP endpoint and the socket."""

@@ -1,0 +1,433 @@
+"""One worker's socket: calls out, answers in, and everything the worker may do wrong on the way.
+
+The socket is asyncio's (a ``BufferedProtocol`` over ``zmtp``), its rules are in ``calls`` and
+``zmtp``. A worker that breaks one of them is hung up on at once; what becomes of its calls is the
+supervisor's to say (:meth:`Channel.fail`), since only it learns how the process ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from stockade_sdk import wire
+from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
+
+from .calls import Breach, Calls
+from .exchanges import Exchanges
+from .zmtp import Endpoint, Violation
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from stockade.egress.broker import Outlet
+
+COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
+MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
+
+Answer = TypeVar("Answer")
+
+
+class Channel:
+    """The host's end of one worker. Use :meth:`connect`; it ends with :meth:`fail`."""
+
+    def __init__(self, outlet: Outlet, on_log: Callable[[wire.Log], None]) -> None:
+        self.violation: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._calls: Calls[asyncio.Future[Raw] | Stream] = Calls()
+        self._exchanges = Exchanges(outlet, self._send)
+        self._connection = Connection(self)
+        self._on_log, self._logs = on_log, 0
+        self._hello: asyncio.Future[wire.Hello] = self._loop.create_future()
+        self._loaded: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
+        self._pong: asyncio.Future[None] | None = None
+        self._nonce = 0
+        self._closed: asyncio.Future[str] = self._loop.create_future()
+        self._error: ProviderError | None = None
+
+    @classmethod
+    async def connect(
+        cls, path: str, *, outlet: Outlet, on_log: Callable[[wire.Log], None]
+    ) -> Channel:
+        """Connect to a listening UNIX socket and wait until its peer speaks ZMTP.
+
+        The caller puts the deadline round it. Raises OSError where nobody listens,
+        ProviderError(protocol) where the peer is no ZMTP PAIR or hangs up.
+        """
+        channel = cls(outlet, on_log)
+        connection = channel._connection
+        await channel._loop.create_unix_connection(lambda: connection, path)
+        try:
+            await asyncio.wait(
+                [channel._closed, connection.ready], return_when=asyncio.FIRST_COMPLETED
+            )
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        if channel._closed.done():
+            raise ProviderError(ErrorKind.PROTOCOL, channel._closed.result())
+        return channel
+
+    @property
+    def in_flight(self) -> int:
+        """Answers that the worker owes, those that nobody waits for included."""
+        return len(self._calls)
+
+    @property
+    def abandoned(self) -> int:
+        """Answers that the worker owes and nobody waits for."""
+        return self._calls.abandoned
+
+    async def hello(self) -> wire.Hello:
+        """The worker's first frame; the caller puts the deadline round it."""
+        return await self._first(self._hello)
+
+    async def load(self, load: wire.Load) -> tuple[str, ...]:
+        """Have the plugin imported; returns its methods, raises ProviderError with the plugin's
+        reason.
+        """
+        self._send(load)
+        return await self._first(self._loaded)
+
+    async def ping(self) -> None:
+        """Return when the worker's loop has come round; the caller puts the deadline round it."""
+        self._nonce += 1
+        self._logs = 0
+        self._pong = self._loop.create_future()
+        self._send(wire.Ping(self._nonce))
+        await self._first(self._pong)
+
+    async def call(self, method: str, request: object, *, timeout_s: float) -> Raw:
+        """Run ``method`` and return its encoded answer.
+
+        Raises ProviderError: the plugin's own, ``timeout`` (total) after ``timeout_s`` seconds, or
+        what :meth:`fail` was told. A caller that is cancelled takes its call along.
+        """
+        answer: asyncio.Future[Raw] = self._loop.create_future()
+        id = await self._begin(answer, method, request, timeout_s, window=0)
+        timer = self._loop.call_later(timeout_s, self._expire, id, answer, timeout_s)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._abandon(id)
+            raise
+        finally:
+            timer.cancel()
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, request: object, *, timeout_s: float
+    ) -> AsyncIterator[AsyncIterator[Raw]]:
+        """Run a streaming ``method``; gives its items, each an encoded array of events, as they
+        come.
+
+        Leaving the block before the end cancels the call. Errors as of :meth:`call`, raised by the
+        iteration.
+        """
+        stream = Stream(self)
+        window = wire.STREAM_WINDOW_BYTES
+        stream.id = id = await self._begin(stream, method, request, timeout_s, window=window)
+        timer = self._loop.call_later(timeout_s, self._expire, id, stream, timeout_s)
+        try:
+            yield stream
+        finally:
+            timer.cancel()
+            self._abandon(id)
+
+    def send_stop(self) -> None:
+        """Tell the worker to leave."""
+        self._send(wire.Stop())
+
+    async def closed(self) -> str:
+        """Wait until the worker hung up or was hung up on; returns why."""
+        return await asyncio.shield(self._closed)
+
+    def fail(self, error: ProviderError) -> None:
+        """Fail every call in flight with ``error``, and every later one; close the socket."""
+        if self._error is None:
+            self._error = error
+        self._connection.close()
+        for sink in self._calls.end():
+            _fail(sink, error)
+        for first in (self._hello, self._loaded, self._pong):
+            if first is not None:
+                _fail(first, error)
+
+    async def aclose(self) -> None:
+        """Wait until the vendors' connections that this worker opened are closed; after
+        :meth:`fail`.
+        """
+        await self._exchanges.aclose()
+
+    # --- what the connection says ---
+
+    def received(self, data: bytes | bytearray) -> None:
+        """One whole message; raises Breach and WireError where it is not what it should be."""
+        frame = wire.decode_to_host(data)
+        match frame:
+            case wire.Result():
+                sink = self._calls.result(frame)
+                self._exchanges.end_of_call(frame.id)
+                if isinstance(sink, asyncio.Future) and not sink.done():
+                    sink.set_result(frame.body)
+            case wire.Items():
+                stream = self._calls.items(frame, len(data))
+                if frame.last:
+                    self._exchanges.end_of_call(frame.id)
+                if isinstance(stream, Stream):
+                    stream.add(frame.body, len(data), last=frame.last)
+            case wire.Failed():
+                sink = self._calls.failed(frame)
+                self._exchanges.end_of_call(frame.id)
+                if sink is not None:
+                    _fail(sink, ProviderError.of(frame.error))
+            case wire.HttpOpen() | wire.HttpCredit() | wire.HttpClose():
+                self._exchange(frame)
+            case _:
+                self._about_itself(frame)
+
+    def _exchange(self, frame: wire.HttpOpen | wire.HttpCredit | wire.HttpClose) -> None:
+        match frame:
+            case wire.HttpOpen(id=id, call=call):
+                if call and not self._calls.is_open(call):
+                    self._send(wire.HttpFailed(id, _OVER))
+                else:
+                    self._exchanges.open(frame)
+            case wire.HttpCredit():
+                self._exchanges.credit(frame)
+            case wire.HttpClose(id=id):
+                self._exchanges.close(id)
+
+    def _about_itself(
+        self, frame: wire.Hello | wire.Loaded | wire.LoadFailed | wire.Pong | wire.Log
+    ) -> None:
+        match frame:
+            case wire.Log():
+                self._logs += 1
+                if self._logs <= MAX_LOGS:
+                    self._on_log(frame)
+            case wire.Pong(nonce=nonce):
+                if self._pong is None or nonce != self._nonce:
+                    raise Breach("it answered a ping that was never sent")
+                _once(self._pong, None, "answered a ping twice")
+            case wire.Hello():
+                _once(self._hello, frame, "said hello twice")
+            case wire.Loaded(methods=methods):
+                _once(self._loaded, methods, "loaded its plugin twice")
+            case wire.LoadFailed(error=error):
+                _fail(self._loaded, ProviderError.of(error))
+
+    def lost(self, reason: str, *, violation: bool) -> None:
+        """The connection is over."""
+        if violation and self.violation is None:
+            self.violation = reason
+        if not self._closed.done():
+            self._closed.set_result(reason)
+
+    def took(self, id: int, size: int) -> None:
+        """A stream's reader took a frame of ``size`` bytes."""
+        credit = self._calls.took(id, size)
+        if credit is not None:
+            self._send(credit)
+
+    # --- inside ---
+
+    async def _begin(
+        self,
+        sink: asyncio.Future[Raw] | Stream,
+        method: str,
+        request: object,
+        timeout_s: float,
+        *,
+        window: int,
+    ) -> int:
+        if self._error is not None:
+            raise self._error
+        if self._connection.room is not None:  # the worker does not read: keep no more for it
+            try:
+                await asyncio.wait_for(asyncio.shield(self._connection.room), timeout_s)
+            except TimeoutError:
+                raise _timed_out(timeout_s) from None
+        id = self._calls.open(sink, window)
+        call = wire.Call(id, method, max(1, int(timeout_s * 1000)), wire.embed(request), window)
+        data = wire.encode(call)
+        if len(data) > wire.MAX_FRAME_BYTES:
+            self._calls.failed(wire.Failed(id, _OVER))
+            raise ProviderError(
+                ErrorKind.INVALID_REQUEST,
+                f"the request has {len(data)} bytes; at most {wire.MAX_FRAME_BYTES} fit one call",
+            )
+        self._connection.send(data)
+        return id
+
+    def _expire(self, id: int, sink: asyncio.Future[Raw] | Stream, timeout_s: float) -> None:
+        self._abandon(id)
+        _fail(sink, _timed_out(timeout_s))
+
+    def _abandon(self, id: int) -> None:
+        if self._calls.abandon(id):
+            self._send(wire.Cancel(id))
+            self._exchanges.end_of_call(
+                id
+            )  # whatever the worker makes of it, the vendor sees the end
+
+    def _send(self, frame: wire.ToWorker) -> None:
+        self._connection.send(wire.encode(frame))
+
+    async def _first(self, future: asyncio.Future[Answer]) -> Answer:
+        """``future``, or ProviderError(protocol) where the connection ends before."""
+        await asyncio.wait([future, self._closed], return_when=asyncio.FIRST_COMPLETED)
+        if future.done():
+            return future.result()
+        raise ProviderError(ErrorKind.PROTOCOL, self._closed.result())
+
+
+class Stream:
+    """Items of one streaming call, oldest first; an asynchronous iterator for one reader."""
+
+    __slots__ = ("_channel", "_error", "_items", "_last", "_waiting", "id")
+
+    def __init__(self, channel: Channel) -> None:
+        self.id = 0
+        self._channel = channel
+        self._items: deque[tuple[Raw, int]] = deque()
+        self._last = False
+        self._error: ProviderError | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> Raw:
+        while not self._items:
+            if self._error is not None:
+                raise self._error
+            if self._last:
+                raise StopAsyncIteration
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        body, size = self._items.popleft()
+        self._channel.took(self.id, size)
+        return body
+
+    def add(self, body: Raw, size: int, *, last: bool) -> None:
+        """More items came."""
+        self._items.append((body, size))
+        self._last = last
+        self._wake()
+
+    def fail(self, error: ProviderError) -> None:
+        """The stream broke off; what came before is still read."""
+        if self._error is None and not self._last:
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The socket itself: bytes to ``zmtp``, whole messages to the channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.room: asyncio.Future[None] | None = None  # done when the worker reads again
+        self._channel = channel
+        self._endpoint = Endpoint(max_frame_bytes=wire.MAX_FRAME_BYTES)
+        self._transport: asyncio.Transport | None = None
+
+    def send(self, data: bytes) -> None:
+        """Queue one message; dropped where the connection is over, whose calls the supervisor
+        fails.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        header = self._endpoint.header(len(data))
+        if len(data) < COPY_BELOW_BYTES:
+            transport.write(header + data)
+        else:
+            transport.write(header)
+            transport.write(data)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the socket is there."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(self._endpoint.greeting())
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where to read to."""
+        return self._endpoint.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """asyncio: so much was read."""
+        try:
+            for body in self._endpoint.buffer_updated(nbytes):
+                self._channel.received(body)
+            if not self.ready.done():
+                self._shake_hands()
+        except (Breach, Violation) as error:
+            self._break(error.reason)
+        except wire.WireError as error:
+            self._break(str(error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the socket is gone."""
+        self._channel.lost("it closed its socket", violation=False)
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+
+    def pause_writing(self) -> None:
+        """asyncio: the worker does not read."""
+        self.room = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """asyncio: the worker reads again."""
+        room, self.room = self.room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _shake_hands(self) -> None:
+        assert self._transport is not None
+        answer = self._endpoint.outgoing()
+        if answer:
+            self._transport.write(answer)
+        if self._endpoint.ready:
+            self.ready.set_result(None)
+
+    def _break(self, reason: str) -> None:
+        self._channel.lost(reason, violation=True)
+        self.close()
+
+
+_OVER = ProviderError(ErrorKind.CANCELLED, "the call that asked for this is over").info()
+
+
+def _timed_out(timeout_s: float) -> ProviderError:
+    return ProviderError(
+        ErrorKind.TIMEOUT, f"no answer within {timeout_s:g} s", phase=TimeoutPhase.TOTAL
+    )
+
+
+def _fail(sink: asyncio.Future[Answer] | Stream, error: ProviderError) -> None:
+    if isinstance(sink, Stream):
+        sink.fail(error)
+    elif not sink.done():
+        sink.set_exception(error)
+        sink.exception()  # marked as seen: nobody may be waiting any more
+
+
+def _once(future: asyncio.Future[Answer], value: Answer, again: str) -> None:
+    if future.done():
+        raise Breach(f"it {again}")
+    future.set_result(value)

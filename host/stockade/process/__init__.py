@@ -1,0 +1,20 @@
+"""One child tree: start, watch, measure, end; and the folder that this host's children live in."""
+
+from .child import Child, Exit, OnLine, Stream
+from .lines import Budget, plain
+from .run_folder import Listener, RunFolder, sweep_stale
+from .usage import Usage, read_usage
+
+__all__ = [
+    "Budget",
+    "Child",
+    "Exit",
+    "Listener",
+    "OnLine",
+    "RunFolder",
+    "Stream",
+    "Usage",
+    "plain",
+    "read_usage",
+    "sweep_stale",
+]

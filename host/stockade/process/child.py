@@ -1,0 +1,208 @@
+"""One child process with its process group: started, listened to, watched and ended.
+
+Nothing here kills or waits by a remembered pid. The child stays unreaped, its pid and group id
+therefore its own, until its group has been killed; after that neither is used again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final, Literal
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .lines import Lines
+from .usage import Usage, read_usage
+
+READ_BYTES: Final = 64 * 1024  # what a pipe holds
+TAIL_LINES: Final = 20  # of stderr, kept for the message about a death
+FLOOD_PAUSE_S: Final = 0.005  # after a read that was thrown away: at most 13 MB/s of host time
+SETTLE_S: Final = 0.1  # after the end: how long a pipe that a lost grandchild holds is still read
+
+Stream = Literal["stdout", "stderr"]
+OnLine = Callable[[Stream, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: an exit code or a signal's number; both None where nobody can know."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+class Child:
+    """A running child; made by `start`, which also starts the tasks that watch it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pidfd: int) -> None:
+        self.pid = process.pid
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._process = process
+        self._pidfd = pidfd
+        self._over: Exit | None = None
+        self._exited = anyio.Event()
+        self._pipes_open = 0
+        self._pipes_ended = anyio.Event()
+
+    @classmethod
+    def start(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        pass_fds: Sequence[int],
+        on_line: OnLine,
+        tasks: TaskGroup,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Child:
+        """Start `argv` in its own session, with exactly `env`, `pass_fds` and stdin from /dev/null.
+
+        Call it on the event loop's thread and no other: PR_SET_PDEATHSIG, which the child asks for,
+        is sent when the *thread* that started it ends (prctl(2)), so a child of a helper thread
+        would die with that thread. Its watchers run in `tasks`; cancelling those kills the child
+        and reaps it. Raises OSError where it cannot be started; nothing is left open then.
+        """
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd="/",  # so that it neither learns nor pins the host's folder
+            env=dict(env),
+            close_fds=True,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError:
+            process.kill()
+            process.wait()
+            _close_pipes(process)
+            raise
+        child = cls(process, pidfd)
+        pipes: tuple[tuple[Stream, IO[bytes] | None], ...] = (
+            ("stdout", process.stdout),
+            ("stderr", process.stderr),
+        )
+        for stream, pipe in pipes:
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+            child._pipes_open += 1
+        tasks.start_soon(child._watch, pipes, on_line, clock, name=f"child {process.pid}")
+        return child
+
+    @property
+    def over(self) -> Exit | None:
+        """How it ended, or None while it runs."""
+        return self._over
+
+    async def exited(self) -> Exit:
+        """Wait for the end; its group is dead and its output read by then."""
+        await self._exited.wait()
+        assert self._over is not None
+        return self._over
+
+    def kill(self) -> None:
+        """SIGKILL to it and to its group; nothing where it has ended."""
+        if self._over is not None:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:  # ended a moment ago, and not reaped: its group may live
+            pass
+        self._kill_group()
+
+    def usage(self) -> Usage | None:
+        """Its state, memory and time; None once it has ended."""
+        return None if self._over is not None else read_usage(self.pid)
+
+    async def _watch(
+        self,
+        pipes: tuple[tuple[Stream, IO[bytes] | None], ...],
+        on_line: OnLine,
+        clock: Callable[[], float],
+    ) -> None:
+        try:
+            async with anyio.create_task_group() as readers:
+                for stream, pipe in pipes:
+                    assert pipe is not None
+                    readers.start_soon(self._read, stream, pipe.fileno(), on_line, clock)
+                await anyio.wait_readable(self._pidfd)
+                self._kill_group()
+                with anyio.move_on_after(SETTLE_S):
+                    await self._pipes_ended.wait()
+                readers.cancel_scope.cancel()
+        finally:
+            self._end()
+
+    async def _read(
+        self, stream: Stream, fd: int, on_line: OnLine, clock: Callable[[], float]
+    ) -> None:
+        lines = Lines(clock())
+        tail = self.tail if stream == "stderr" else None
+
+        def give(ready: list[str]) -> None:
+            for line in ready:
+                if tail is not None:
+                    tail.append(line)
+                on_line(stream, line)
+
+        try:
+            while True:
+                # Through the loop every time: a child that never stops printing must not hold it.
+                await anyio.wait_readable(fd)
+                try:
+                    data = os.read(fd, READ_BYTES)
+                except BlockingIOError:
+                    continue
+                if not data:
+                    break
+                dropped = lines.dropped_bytes
+                give(lines.feed(data, clock()))
+                if lines.dropped_bytes != dropped:
+                    await anyio.sleep(FLOOD_PAUSE_S)
+        finally:
+            give(lines.end())
+            self._pipes_open -= 1
+            if not self._pipes_open:
+                self._pipes_ended.set()
+
+    def _end(self) -> None:
+        """Kill what may be left, reap, close. Blocks for as long as a killed process takes to go."""
+        self.kill()
+        self._over = self._reap()
+        os.close(self._pidfd)
+        _close_pipes(self._process)
+        self._exited.set()
+
+    def _reap(self) -> Exit:
+        try:
+            # WNOWAIT leaves it a zombie, so that the group id is still its own while we kill.
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:  # SIGCHLD is ignored in this host: the kernel reaps by itself
+            self._process.returncode = 0
+            return Exit()
+        self._kill_group()
+        code = self._process.wait()
+        return Exit(code=code) if code >= 0 else Exit(signal=-code)
+
+    def _kill_group(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # all gone, or under another uid by now
+            return
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,290 @@
+"""From a name to targets: pure, over an index of the catalogue that is built once.
+
+A name is read in this order: the operator's alias; ``auto`` or a capability, which follow their route; a full id
+``plugin/model`` of an installed plugin; a plugin's alias; a short name (a model id); a full id that the catalogue
+lists. What a plugin declares therefore never takes over a full id that names another plugin, nor ``auto``; only the
+operator's own alias may, and that is warned of.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+from stockade_sdk.capability import Capability, ModelInfo, RuntimeWarning
+
+from ..errors import NotInstalled, UsageError
+
+AUTO = "auto"
+SUGGESTIONS = 3
+MAX_SHOWN_CHARS = 120  # a name is a stranger's text; an error quotes this much of it
+MAX_COMPARED = 2_000  # names compared for suggestions: some 5 ms of the event loop, and no more
+
+Aliases = Mapping[str, str | Sequence[str]]
+NO_ALIASES: Aliases = MappingProxyType({})
+CAPABILITIES: Mapping[str, Capability] = MappingProxyType({word.value: word for word in Capability})
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One candidate for a request; ``info`` is ``None`` where the catalogue does not list the model."""
+
+    plugin: str
+    model: str
+    info: ModelInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """``plugin/model``."""
+        return f"{self.plugin}/{self.model}"
+
+
+class MatchedBy(enum.StrEnum):
+    """Which reading of a name gave its targets."""
+
+    USER_ALIAS = "user_alias"
+    PLUGIN_ALIAS = "plugin_alias"
+    SHORT_NAME = "short_name"
+    FULL_ID = "full_id"
+    AUTO = "auto"
+    CAPABILITY = "capability"
+    DEFAULT_PLUGIN = "default_plugin"
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a name means. No targets: follow the route, of ``capability`` where it is given."""
+
+    targets: tuple[Target, ...]
+    by: MatchedBy
+    capability: Capability | None = None
+    warnings: tuple[RuntimeWarning, ...] = ()
+
+
+class NoSuchModel(UsageError):
+    """The name means nothing here; ``suggestions`` holds up to three that do."""
+
+    def __init__(self, model: str, suggestions: tuple[str, ...] = (), why: str = "") -> None:
+        self.model, self.suggestions = model, suggestions
+        near = f"did you mean {' or '.join(suggestions)}? " if suggestions else ""
+        super().__init__(
+            f"there is no model called {shown(model)}",
+            why=why or "it is no alias, no model that a plugin lists, and no plugin/model",
+            remedy=f"{near}`stockade models list` shows what there is",
+        )
+
+
+class AmbiguousModel(UsageError):
+    """Several plugins have a model of this name; ``candidates`` are their full ids."""
+
+    def __init__(self, model: str, candidates: tuple[str, ...]) -> None:
+        self.model, self.candidates = model, candidates
+        super().__init__(
+            f"the model name {shown(model)} is ambiguous",
+            why=f"it may mean {', '.join(candidates)}",
+            remedy="write one of these in full, or set an alias: stockade aliases set NAME PLUGIN/MODEL",
+        )
+
+
+class AliasLoop(UsageError):
+    """An alias leads back to itself; ``path`` is the way round."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        self.path = path
+        super().__init__(
+            f"the alias {shown(path[0])} leads back to itself",
+            why=" -> ".join(path),
+            remedy="point one of them at plugin/model under [aliases] in stockade.toml",
+        )
+
+
+class Catalogue:
+    """Models by every name they have, and the enabled plugins in the order of their installation.
+
+    ``models`` pairs a plugin's name with one of its models, in the plugin's own order; the first of two equal ids
+    stays. A plugin without a list of models stands here with one called ``default``. Never changed once built.
+    """
+
+    __slots__ = ("_named", "aliases", "full", "models", "plugins", "short")
+
+    def __init__(
+        self, models: Iterable[tuple[str, ModelInfo]], plugins: Iterable[str] = ()
+    ) -> None:
+        self.plugins: dict[str, int] = {name: at for at, name in enumerate(dict.fromkeys(plugins))}
+        self.full: dict[tuple[str, str], Target] = {}
+        self.short: dict[str, tuple[Target, ...]] = {}
+        self.aliases: dict[str, tuple[Target, ...]] = {}
+        self.models: dict[str, tuple[Target, ...]] = {}
+        by_plugin: dict[str, list[Target]] = {}
+        for plugin, info in models:
+            if (plugin, info.id) in self.full:
+                continue
+            target = self.full[plugin, info.id] = Target(plugin, info.id, info)
+            by_plugin.setdefault(plugin, []).append(target)
+            self.short[info.id] = (*self.short.get(info.id, ()), target)
+            for alias in dict.fromkeys(info.aliases):
+                self.aliases[alias] = (*self.aliases.get(alias, ()), target)
+        self.models = {plugin: tuple(targets) for plugin, targets in by_plugin.items()}
+        self._named: tuple[str, ...] | None = None
+
+    def target(self, plugin: str, model: str) -> Target:
+        """The target of these two names, whether it is listed or not."""
+        return self.full.get((plugin, model)) or Target(plugin, model)
+
+    def by_full_id(self, name: str) -> Target | None:
+        """The target that ``plugin/model`` names, where the plugin is installed or the model listed."""
+        plugin, slash, model = name.partition("/")
+        if not slash:
+            return None
+        plugin, model = plugin.strip().lower(), model.strip()
+        listed = self.full.get((plugin, model))
+        if listed is None and model and plugin in self.plugins:
+            return Target(plugin, model)
+        return listed
+
+    def near(self, name: str, more: Iterable[str] = ()) -> tuple[str, ...]:
+        """Up to three known names that look like ``name``."""
+        if self._named is None:
+            full = (target.name for target in self.full.values())
+            self._named = tuple(dict.fromkeys((*self.aliases, *self.short, *full)))
+        wanted = name[:MAX_SHOWN_CHARS]
+        pool = [*more, *self._named]
+        if len(pool) > MAX_COMPARED:
+            pool = sorted(pool, key=lambda known: _likeness(known, wanted))[:MAX_COMPARED]
+        return tuple(difflib.get_close_matches(wanted, pool, SUGGESTIONS))
+
+
+def resolve(
+    name: str,
+    catalogue: Catalogue,
+    *,
+    aliases: Aliases = NO_ALIASES,
+    plugin: str | None = None,
+    default_plugin: str | None = None,
+) -> Resolved:
+    """What ``name`` means.
+
+    ``aliases`` are the operator's: an alias may lead to another name or to several in order. ``plugin`` confines the
+    answer to one plugin, which then also takes names that nobody lists. ``default_plugin`` takes names that mean
+    nothing else.
+
+    Raises NoSuchModel, AmbiguousModel, AliasLoop, or NotInstalled for a ``plugin`` that is not there.
+    """
+    name = name.strip()
+    if plugin is not None:
+        return _on_plugin(name, catalogue, aliases, plugin.strip().lower())
+    if name in aliases:
+        targets, capability = _followed(name, catalogue, aliases, ())
+        hidden = _declared(name, catalogue)
+        warnings: tuple[RuntimeWarning, ...] = ()
+        if hidden and hidden != targets:
+            shadowed = ", ".join(target.name for target in hidden)
+            warnings = (_shadowing(f"your alias {shown(name)} hides {shadowed}"),)
+        return Resolved(targets, MatchedBy.USER_ALIAS, capability, warnings)
+    found = _plain(name, catalogue)
+    if found is not None:
+        return found
+    if default_plugin is not None and name:
+        return Resolved((catalogue.target(default_plugin, name),), MatchedBy.DEFAULT_PLUGIN)
+    raise NoSuchModel(name, catalogue.near(name, aliases))
+
+
+def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
+    """A name that is no alias of the operator's."""
+    if name == AUTO:
+        return Resolved((), MatchedBy.AUTO)
+    if name in CAPABILITIES:
+        return Resolved((), MatchedBy.CAPABILITY, CAPABILITIES[name])
+    full = catalogue.by_full_id(name)
+    if full is not None:
+        return Resolved((full,), MatchedBy.FULL_ID)
+    short = catalogue.short.get(name, ())
+    declared = catalogue.aliases.get(name, ())
+    if declared:
+        target = _only(name, declared)
+        others = ", ".join(other.name for other in short if other != target)
+        warnings = (
+            (_shadowing(f"the alias {shown(name)} of {target.plugin} hides {others}"),)
+            if others
+            else ()
+        )
+        return Resolved((target,), MatchedBy.PLUGIN_ALIAS, None, warnings)
+    return Resolved((_only(name, short),), MatchedBy.SHORT_NAME) if short else None
+
+
+def _only(name: str, targets: tuple[Target, ...]) -> Target:
+    if len(targets) > 1:
+        raise AmbiguousModel(name, tuple(target.name for target in targets))
+    return targets[0]
+
+
+def _followed(
+    name: str, catalogue: Catalogue, aliases: Aliases, path: tuple[str, ...]
+) -> tuple[tuple[Target, ...], Capability | None]:
+    """The targets at the end of the operator's aliases, or the capability whose route they follow."""
+    if name in path:
+        raise AliasLoop((*path[path.index(name) :], name))
+    value = aliases.get(name)
+    if value is None:
+        found = _plain(name, catalogue)
+        if found is None:
+            why = f"the alias {shown(path[0])} leads to it ([aliases] in stockade.toml)"
+            raise NoSuchModel(name, catalogue.near(name), why)
+        return found.targets, found.capability
+    targets: dict[Target, None] = {}
+    capability: Capability | None = None
+    for word in (value,) if isinstance(value, str) else value:
+        more, capability = _followed(word.strip(), catalogue, aliases, (*path, name))
+        targets.update(dict.fromkeys(more))
+    return tuple(targets), capability
+
+
+def _declared(name: str, catalogue: Catalogue) -> tuple[Target, ...]:
+    """What ``name`` would mean without the operator's alias."""
+    full = catalogue.by_full_id(name)
+    if full is not None:
+        return (full,)
+    return catalogue.aliases.get(name) or catalogue.short.get(name, ())
+
+
+def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -> Resolved:
+    if plugin not in catalogue.plugins and plugin not in catalogue.models:
+        raise NotInstalled(
+            f"the plugin {shown(plugin)} is not installed, or it is disabled",
+            why="a request can name only a plugin that may run",
+            remedy="`stockade list` shows the plugins; `stockade enable NAME` lets one run again",
+        )
+    if name in aliases:
+        meant, _ = _followed(name, catalogue, aliases, ())
+        targets = tuple(target for target in meant if target.plugin == plugin)
+        if targets:
+            return Resolved(targets, MatchedBy.USER_ALIAS)
+        if meant:
+            why = f"your alias means {', '.join(target.name for target in meant)}"
+            raise NoSuchModel(name, why=f"{why}, and the request names the plugin {plugin}")
+    listed = catalogue.full.get((plugin, name))
+    if listed is not None:
+        return Resolved((listed,), MatchedBy.SHORT_NAME)
+    for target in catalogue.aliases.get(name, ()):
+        if target.plugin == plugin:
+            return Resolved((target,), MatchedBy.PLUGIN_ALIAS)
+    prefix, slash, rest = name.partition("/")
+    if slash and rest and prefix.strip().lower() == plugin:
+        name = rest.strip()
+    if not name:
+        raise NoSuchModel(name, why="the name is empty")
+    return Resolved((catalogue.target(plugin, name),), MatchedBy.FULL_ID)
+
+
+def _shadowing(message: str) -> RuntimeWarning:
+    return RuntimeWarning("name_shadowed", message)
+
+
+def _likeness(known: str, wanted: str) -> tuple[bool, int]:
+    return known[:1] != wanted[:1], abs(len(known) - len(wanted))
+
+
+def shown(text: str) -> str:
+    """``text`` quoted for a message: escaped, and cut where it is long."""
+    return repr(text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…")

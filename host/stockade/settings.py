@@ -1,0 +1,353 @@
+"""Where the host keeps its files, and the operator's settings in `stockade.toml`.
+
+Reading changes nothing on disk; folders are made by `Home.ensure`. Decides nothing: minimum tier
+and ceilings are applied by whoever starts a worker.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from stockade_sdk.capability import Capability
+from stockade_sdk.limits import LIMIT_KINDS, Limits, parse_limit
+from stockade_sdk.text import TextRefused, nearest, show
+from stockade_sdk.toml_lines import KeyPath, key_lines, line_of
+from stockade_sdk.units import parse_duration
+
+from stockade.errors import SettingsError, StateError
+
+__all__ = [
+    "TIERS",
+    "GatewaySettings",
+    "Home",
+    "RequestSettings",
+    "Settings",
+    "SupervisionSettings",
+    "read_settings",
+]
+
+T = TypeVar("T")
+
+HOME_VARIABLE = "STOCKADE_HOME"
+TIERS = ("none", "restricted", "full")  # weakest first
+MAX_SETTINGS_BYTES = 1024 * 1024
+MAX_ALIAS = 200
+MAX_TARGET = 300
+MAX_TIMEOUT_S = 24 * 3600.0
+PRIVATE = 0o700  # keys, grants and sockets are the owner's alone
+
+
+class Home(msgspec.Struct, frozen=True):
+    """Every path below `STOCKADE_HOME`. Making one touches no disk."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str] | None = None) -> "Home":
+        """The folder STOCKADE_HOME names, else the platform's user data folder."""
+        given = (os.environ if environ is None else environ).get(HOME_VARIABLE, "")
+        if given:
+            return cls(Path(os.path.abspath(Path(given).expanduser())))  # noqa: PTH100 - no links
+        from platformdirs import user_data_dir
+
+        return cls(Path(user_data_dir("stockade", appauthor=False)))
+
+    @property
+    def state_db(self) -> Path:
+        return self.root / "state.db"
+
+    @property
+    def plugins(self) -> Path:
+        """Content-addressed, read-only: one folder a digest."""
+        return self.root / "plugins"
+
+    @property
+    def environments(self) -> Path:
+        return self.root / "environments"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run / "control.sock"
+
+    @property
+    def settings_toml(self) -> Path:
+        return self.root / "stockade.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "stockade.lock"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.root / "secrets.json"
+
+    def data_of(self, plugin: str) -> Path:
+        """The plugin's own folder; its name is held to the manifest's grammar, so it is no path."""
+        return self.data / plugin
+
+    def log_of(self, plugin: str) -> Path:
+        return self.logs / f"{plugin}.log"
+
+    def ensure(self) -> None:
+        """Make the folders that are missing, for the owner alone. Raises `StateError`."""
+        folders = (self.plugins, self.environments, self.data, self.logs, self.run)
+        try:
+            self.root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            for folder in folders:
+                folder.mkdir(mode=PRIVATE, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"cannot make the folder {error.filename}",
+                why=error.strerror or "",
+                remedy=f"set {HOME_VARIABLE} to a folder that you may write to",
+            ) from error
+
+
+class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds a request may wait: over all, for a connection, the first byte, between bytes."""
+
+    timeout_s: float = 120.0
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 60.0
+    idle_timeout_s: float = 60.0
+
+
+class SupervisionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a plugin is given up: `deaths` within `window_s` seconds; how its life is checked."""
+
+    deaths: int = 3
+    window_s: float = 300.0
+    ping_interval_s: float = 1.0
+    ping_timeout_s: float = 3.0
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator set; everything has a default.
+
+    `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
+    `ceilings` maps fields of `Limits` to the most that a plugin gets.
+    """
+
+    requests: RequestSettings = RequestSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    routes: dict[Capability, tuple[str, ...]] = {}
+    aliases: dict[str, str] = {}
+    ceilings: dict[str, float] = {}
+    minimum_tier: str = "none"
+
+    def within_ceilings(self, limits: Limits) -> Limits:
+        """The limits, each cut to its ceiling where there is one."""
+        cut = {
+            field: type(getattr(limits, field))(min(getattr(limits, field), most))
+            for field, most in self.ceilings.items()
+        }
+        return msgspec.structs.replace(limits, **cut)
+
+
+def read_settings(home: Home) -> Settings:
+    """Read `stockade.toml`; defaults where there is none.
+
+    Raises `SettingsError` with the line, the key and what would be right.
+    """
+    path = home.settings_toml
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SETTINGS_BYTES + 1)
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}", why=error.strerror or "") from error
+    if len(content) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{path} is larger than {MAX_SETTINGS_BYTES} bytes")
+    return parse_settings(content, str(path))
+
+
+def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
+    """Read the text of a settings file; `source` names it in messages. Raises `SettingsError`."""
+    try:
+        text = content.decode()
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(
+            f"{source} is not TOML", why=str(error)[:200], remedy="see toml.io for the format"
+        ) from error
+    top = _Table(values, (), source, key_lines(text))
+    settings = Settings(
+        requests=_requests(top.table("requests")),
+        supervision=_supervision(top.table("supervision")),
+        gateway=_gateway(top.table("gateway")),
+        routes=_routes(top.table("routes")),
+        aliases=_aliases(top.table("aliases")),
+        ceilings=_ceilings(top.table("ceilings")),
+        minimum_tier=top.get("minimum_tier", _tier, "none"),
+    )
+    top.finish()
+    return settings
+
+
+class _Table:
+    """One table of the file: hands out values by key and refuses what nobody asked for."""
+
+    def __init__(
+        self, values: dict[str, Any], path: KeyPath, source: str, lines: dict[KeyPath, int]
+    ) -> None:
+        self.values = values
+        self.path = path
+        self.source = source
+        self.lines = lines
+        self.asked: set[str] = set()
+
+    def table(self, key: str) -> "_Table":
+        self.asked.add(key)
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.error(key, "is not a table", f"write [{key}] and its keys below it")
+        return _Table(value, (*self.path, key), self.source, self.lines)
+
+    def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
+        self.asked.add(key)
+        if key not in self.values:
+            return default
+        try:
+            return read(self.values[key])
+        except TextRefused as refused:
+            raise self.error(key, refused.message, refused.remedy) from None
+
+    def finish(self) -> None:
+        for key in self.values:
+            if key not in self.asked:
+                near = nearest(key, self.asked)
+                known = f"write {near}" if near else f"known are {', '.join(sorted(self.asked))}"
+                raise self.error(key, "is not a setting", known)
+
+    def error(self, key: str, message: str, remedy: str) -> SettingsError:
+        path = (*self.path, key)
+        line = line_of(self.lines, path)
+        place = f"{self.source}, line {line}" if line is not None else self.source
+        dotted = ".".join(show(str(part))[1:-1] for part in path)
+        return SettingsError(f"{place}: {dotted} {message}", remedy=remedy)
+
+
+def _requests(table: _Table) -> RequestSettings:
+    default = RequestSettings()
+    settings = RequestSettings(
+        timeout_s=table.get("timeout", _duration, default.timeout_s),
+        connect_timeout_s=table.get("connect_timeout", _duration, default.connect_timeout_s),
+        first_byte_timeout_s=table.get(
+            "first_byte_timeout", _duration, default.first_byte_timeout_s
+        ),
+        idle_timeout_s=table.get("idle_timeout", _duration, default.idle_timeout_s),
+    )
+    table.finish()
+    return settings
+
+
+def _supervision(table: _Table) -> SupervisionSettings:
+    default = SupervisionSettings()
+    settings = SupervisionSettings(
+        deaths=table.get("deaths", lambda value: _count(value, 1, 1000), default.deaths),
+        window_s=table.get("window", _duration, default.window_s),
+        ping_interval_s=table.get("ping_interval", _duration, default.ping_interval_s),
+        ping_timeout_s=table.get("ping_timeout", _duration, default.ping_timeout_s),
+    )
+    table.finish()
+    return settings
+
+
+def _gateway(table: _Table) -> GatewaySettings:
+    default = GatewaySettings()
+    settings = GatewaySettings(
+        host=table.get("host", lambda value: _text(value, 253), default.host),
+        port=table.get("port", lambda value: _count(value, 0, 65535), default.port),
+    )
+    table.finish()
+    return settings
+
+
+def _routes(table: _Table) -> dict[Capability, tuple[str, ...]]:
+    empty: tuple[str, ...] = ()
+    found = {capability: table.get(capability.value, _targets, empty) for capability in Capability}
+    table.finish()
+    return {capability: targets for capability, targets in found.items() if targets}
+
+
+def _aliases(table: _Table) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in table.values:
+        if not 0 < len(name) <= MAX_ALIAS or not name.isprintable() or name != name.strip():
+            raise table.error(name, "is not a name", "write letters, digits and . _ : / @ + -")
+        found[name] = table.get(name, _target, "")
+    return found
+
+
+def _ceilings(table: _Table) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for key, kind in LIMIT_KINDS.items():
+        value = table.get(key, lambda value, key=key: parse_limit(key, value), None)
+        if value is not None:
+            found[kind.field] = value
+    table.finish()
+    return found
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str):
+        raise TextRefused("is not text with a unit", 'write it as in "20s"')
+    seconds = parse_duration(value)
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise TextRefused("is out of range", 'write a value from "1ms" to "24h"')
+    return seconds
+
+
+def _count(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise TextRefused("is not a number in range", f"write a number from {least} to {most}")
+    return value
+
+
+def _text(value: Any, limit: int) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
+        raise TextRefused("is not a line of text", f"write 1 to {limit} characters in quotes")
+    return value
+
+
+def _target(value: Any) -> str:
+    plugin, slash, model = _text(value, MAX_TARGET).partition("/")
+    if not (slash and plugin.strip() and model.strip()):
+        raise TextRefused("is not a target", 'write "plugin/model"')
+    return f"{plugin.strip().lower()}/{model.strip()}"
+
+
+def _targets(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise TextRefused("is not a list of targets", 'write it as in ["plugin/model"]')
+    return tuple(_target(item) for item in value)
+
+
+def _tier(value: Any) -> str:
+    if value not in TIERS:
+        raise TextRefused("is not a tier", f"write one of {', '.join(TIERS)}")
+    return str(value)

@@ -1,0 +1,297 @@
+"""The worker's socket and event loop: frames in, tasks, frames out. The one user of zmq.
+
+libzmq's descriptor is edge-triggered, and any send may eat the edge (zmq_getsockopt(3), ZMQ_FD): so
+each wake-up reads until nothing is left, and each send is followed by one more look.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Coroutine
+from time import monotonic
+from typing import Any
+
+# asyncio takes ssl along, which nobody here needs: the host speaks TLS. It costs 10 ms and 3 MiB a
+# worker; asyncio does without where the import fails, and a plugin that wants ssl still gets it
+# afterwards.
+sys.modules["ssl"] = None  # type: ignore[assignment]
+import asyncio  # noqa: E402
+
+del sys.modules["ssl"]
+
+import zmq  # noqa: E402
+
+from stockade_sdk import __version__, wire  # noqa: E402
+from stockade_sdk.errors import ErrorInfo, ErrorKind  # noqa: E402
+
+from .context import Surroundings  # noqa: E402
+from .exchange import Exchanges  # noqa: E402
+from .invoke import Invocations, failure  # noqa: E402
+from .loader import LoadError, load  # noqa: E402
+from .plan import EXIT_LOAD, Plan  # noqa: E402
+from .session import Session  # noqa: E402
+
+DRAIN_BOUND = 64  # frames read before tasks get a turn
+MAX_BATCH_CHARS = 32 * 1024  # events are sent together up to this
+LINGER_MS = 1_000  # for the last frames of a worker that leaves
+
+
+def serve(plan: Plan, layers: tuple[str, ...]) -> int:
+    """Answer calls until the host says stop or goes; returns the exit code."""
+    context = zmq.Context(io_threads=1)
+    socket = context.socket(zmq.PAIR)
+    socket.setsockopt(zmq.USE_FD, plan.listen_fd)
+    socket.setsockopt(
+        zmq.SNDHWM, 0
+    )  # what we queue is our own memory, and streams are held back by credit
+    socket.setsockopt(zmq.LINGER, LINGER_MS)
+    socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_FRAME_BYTES)
+    socket.bind("ipc://inherited")  # the path is not used: the descriptor is bound already
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(loop, socket)
+    socket.send(wire.encode(hello(plan, layers)))  # blocks until the host is there, or kills us
+    loop.add_reader(socket.getsockopt(zmq.FD), worker.readable)
+    loop.call_soon(worker.readable)
+    loop.run_forever()
+    socket.close()
+    context.term()
+    return worker.exit_code
+
+
+def hello(plan: Plan, layers: tuple[str, ...]) -> wire.Hello:
+    """The first frame: what the plan said, and what was done of it."""
+    return wire.Hello(
+        protocol_min=wire.PROTOCOL_MIN,
+        protocol_max=wire.PROTOCOL_MAX,
+        launch=plan.launch,
+        plugin=plan.plugin,
+        digest=plan.digest,
+        pid=os.getpid(),
+        sdk=__version__,
+        python="{}.{}.{}".format(*sys.version_info),
+        layers=layers,
+    )
+
+
+class Worker:
+    """Takes frames, runs calls as tasks, sends what they say."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes]) -> None:
+        self.exit_code = 0
+        self._loop, self._socket = loop, socket
+        self._session = Session()
+        self._exchanges = Exchanges(self.send)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._streams: dict[int, Stream] = {}
+        self._invocations: Invocations | None = None
+        self._surroundings: Surroundings | None = None
+        self._looking = False
+
+    def send(self, frame: wire.ToHost) -> None:
+        """Queue one frame."""
+        self.send_bytes(wire.encode(frame))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Queue one encoded frame, and look again for what the send may have hidden."""
+        self._socket.send(data, zmq.NOBLOCK)
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon(self.readable)
+
+    def readable(self) -> None:
+        """Read what is there, a bounded number of frames."""
+        self._looking = False
+        receive = self._socket.recv
+        try:
+            for _ in range(DRAIN_BOUND):
+                self._take(wire.decode_to_worker(receive(zmq.NOBLOCK)))
+        except zmq.Again:
+            return
+        self._looking = True
+        self._loop.call_soon(self.readable)
+
+    def _take(self, frame: wire.ToWorker) -> None:
+        match frame:
+            case wire.Call():
+                self._call(frame)
+            case wire.Credit():
+                self._session.credit(frame)
+                stream = self._streams.get(frame.id)
+                if stream is not None:
+                    stream.credited()
+            case wire.HttpHead() | wire.HttpBody() | wire.HttpFailed():
+                self._exchanges.take(frame)
+            case wire.Cancel(id=id):
+                task = self._tasks.get(id)
+                if task is not None:
+                    task.cancel()
+            case wire.Ping(nonce=nonce):
+                self.send(wire.Pong(nonce))
+            case wire.Load():
+                self._load(frame)
+            case wire.Stop():
+                self._loop.stop()
+
+    def _load(self, frame: wire.Load) -> None:
+        try:
+            self._invocations = Invocations(load(frame))
+        except LoadError as error:
+            self.exit_code = EXIT_LOAD
+            self.send(wire.LoadFailed(error.info))
+            self._loop.stop()
+            return
+        self._surroundings = Surroundings(frame, self._exchanges, self.send, monotonic)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: later collections need not walk it
+        self.send(wire.Loaded(tuple(method.value for method in self._invocations.methods)))
+
+    def _call(self, call: wire.Call) -> None:
+        if not self._session.open(call):
+            return
+        coroutine = self._stream(call) if call.window else self._unary(call)
+        task = start(coroutine, self._loop)
+        if not task.done():  # it may have run to its end at once
+            self._tasks[call.id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(call.id, None))
+
+    async def _unary(self, call: wire.Call) -> None:
+        answer: bytes | None
+        try:
+            invocations, surroundings = self._ready()
+            method, request = invocations.request(call)
+            context = surroundings.context(call.id, call.timeout_ms / 1000)
+            response = await invocations.unary(method, request, context)
+            answer = self._answer(call, response)
+        except asyncio.CancelledError:
+            answer = self._session.fail(call.id, CANCELLED)
+        # sys.exit() in a plugin is a failed call, not the end of its siblings
+        except BaseException as error:  # noqa: BLE001
+            answer = self._session.fail(call.id, failure(error, call.method))
+        if answer is not None:
+            self.send_bytes(answer)
+
+    def _answer(self, call: wire.Call, response: Any) -> bytes | None:
+        try:
+            return self._session.answer(call.id, response)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            return self._session.fail(call.id, unsendable(call, error))
+
+    async def _stream(self, call: wire.Call) -> None:
+        stream = self._streams[call.id] = Stream(self, self._session, call)
+        error: ErrorInfo | None = None
+        try:
+            invocations, surroundings = self._ready()
+            _, request = invocations.request(call)
+            context = surroundings.context(call.id, call.timeout_ms / 1000)
+            await invocations.stream(request, context, stream)
+            stream.flush(last=True)
+        except asyncio.CancelledError:
+            error = CANCELLED
+        except BaseException as raised:  # noqa: BLE001  # as above
+            stream.flush()  # what was said before the failure was said
+            error = failure(raised, call.method)
+        finally:
+            del self._streams[call.id]
+        answer = None if error is None else self._session.fail(call.id, error)
+        if answer is not None:
+            self.send_bytes(answer)
+
+    def _ready(self) -> tuple[Invocations, Surroundings]:
+        assert self._invocations is not None  # the host loads before it calls
+        assert self._surroundings is not None
+        return self._invocations, self._surroundings
+
+    def later(self, stream: Stream) -> None:
+        """Flush ``stream`` when the loop comes round: at once for a paced producer, together for
+        one that is ahead.
+        """
+        self._loop.call_soon(stream.flush)
+
+    def future(self) -> asyncio.Future[None]:
+        """A future of this loop."""
+        return self._loop.create_future()
+
+
+class Stream:
+    """Events of one call on their way: sent together while the producer is ahead, held back without
+    credit.
+    """
+
+    def __init__(self, worker: Worker, session: Session, call: wire.Call) -> None:
+        self.full = False
+        self._worker, self._session, self._call = worker, session, call
+        self._events: list[Any] = []
+        self._chars = 0
+        self._scheduled = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def add(self, event: Any) -> None:
+        """Take one event."""
+        events = self._events
+        events.append(event)
+        self._chars += len(getattr(event, "text", "")) or len(getattr(event, "arguments", ""))
+        if len(events) >= wire.MAX_ITEMS_EVENTS or self._chars > MAX_BATCH_CHARS:
+            self.flush()
+            self.full = not self._session.may_send(self._call.id)
+        elif not self._scheduled:
+            self._scheduled = True
+            self._worker.later(self)
+
+    def flush(self, last: bool = False) -> None:
+        """Send what was taken."""
+        self._scheduled = False
+        if not self._events and not last:
+            return
+        events, self._events, self._chars = self._events, [], 0
+        answer: bytes | None
+        try:
+            answer = self._session.items(self._call.id, events, last=last)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            answer = self._session.fail(self._call.id, unsendable(self._call, error))
+        if answer is not None:
+            self._worker.send_bytes(answer)
+        if not self._session.may_send(self._call.id):
+            self.full = True
+
+    async def room(self) -> None:
+        """Wait for credit."""
+        while not self._session.may_send(self._call.id):
+            self._waiting = self._worker.future()
+            await self._waiting
+        self.full = False
+
+    def credited(self) -> None:
+        """Credit came."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+CANCELLED = ErrorInfo(kind=ErrorKind.CANCELLED, message="the call was cancelled")
+
+
+def unsendable(call: wire.Call, error: Exception) -> ErrorInfo:
+    """An answer that no frame can hold."""
+    return ErrorInfo(
+        kind=ErrorKind.MALFORMED_RESPONSE,
+        message=f"the answer of {call.method} cannot be sent: {error}",
+    )
+
+
+if sys.version_info >= (3, 12):
+
+    def start(
+        coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Task[None]:
+        """A task that runs at once, up to its first wait."""
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+
+else:
+
+    def start(
+        coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Task[None]:
+        """A task that runs when the loop comes round."""
+        return asyncio.Task(coroutine, loop=loop)

@@ -1,0 +1,61 @@
+"""From an inherited plan to a worker that answers calls.
+
+The order is the point: read the plan, confine this process while it has one thread and no foreign
+code, and only then import what speaks to the host; the plugin comes last, when the host has checked
+the hello.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from .confine import StepFailed, seal
+from .plan import EXIT_PLAN, EXIT_STEP, MAX_PLAN_BYTES, Plan
+
+
+def main(plan_fd: int) -> NoReturn:
+    """Never returns: ends the process with one of the exit codes of ``plan``, or 0 after a stop."""
+    try:
+        plan = read_plan(plan_fd)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        leave(EXIT_PLAN, f"the confinement plan could not be read: {error}")
+    environment(plan)
+    try:
+        layers = seal(plan)
+    except StepFailed as error:
+        leave(EXIT_STEP, f"confinement failed at step {error}")
+    from .loop import serve
+
+    leave(serve(plan, layers))
+
+
+def read_plan(fd: int) -> Plan:
+    """The plan from its pipe, which ends where the host closed it."""
+    pieces, size = [], 0
+    while chunk := os.read(fd, MAX_PLAN_BYTES):
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > MAX_PLAN_BYTES:
+            raise ValueError("it is too long")
+    os.close(fd)
+    return Plan.from_json(b"".join(pieces))
+
+
+def environment(plan: Plan) -> None:
+    """The few variables that libraries expect; nothing of the host's own."""
+    os.environ.clear()
+    os.environ.update(LANG="C.UTF-8", HOME=plan.scratch, TMPDIR=plan.scratch, PATH="/nonexistent")
+
+
+def leave(code: int, message: str = "") -> NoReturn:
+    """End at once: threads of the plugin's, its exit hooks and its open generators get no say."""
+    if message:
+        sys.stderr.write(f"{message}\n")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # the plugin may have closed or replaced it
+            continue
+    os._exit(code)
