@@ -257,16 +257,19 @@ class ChatResponse(ResponseFields, frozen=True, kw_only=True, omit_defaults=True
 
 def parse_arguments(text: str) -> tuple[Any, RuntimeWarning | None]:
     """Tool arguments from their JSON text; what is no JSON stays text, with a warning. Empty text
-    is ``{}``.
+    is ``{}``. A lone JSON string stays as it came too: text is how invalid arguments are known.
     """
     if not text.strip():
         return {}, None
     try:
-        return msgspec.json.decode(text), None
+        arguments = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return text, RuntimeWarning(
-            "tool_arguments_invalid_json", "tool arguments were no JSON and stay text"
-        )
+        arguments = text
+    if not isinstance(arguments, str):
+        return arguments, None
+    return text, RuntimeWarning(
+        "tool_arguments_invalid_json", "tool arguments were no JSON and stay text"
+    )
 
 
 def parse_structured(text: str, wanted: ResponseFormat | None) -> tuple[Any, RuntimeWarning | None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from .capability import RuntimeWarning, Usage
+from .capability import CostBreakdown, RuntimeWarning, Usage
 from .chat import (
     AssistantOutput,
     ChatResponse,
@@ -99,6 +99,7 @@ class Finish(msgspec.Struct, frozen=True, array_like=True, tag="finish"):
     id: str | None = None
     warnings: tuple[RuntimeWarning, ...] = ()
     provider_metadata: dict[str, Any] | None = None
+    cost: CostBreakdown | None = None
 
 
 ChatEvent = (
@@ -186,6 +187,7 @@ class Folding:
             finish_reason=finish.reason,
             raw_finish_reason=finish.raw,
             usage=finish.usage,
+            cost=finish.cost,
             model=finish.model,
             id=finish.id,
             warnings=(*finish.warnings, *extra),
@@ -279,6 +281,7 @@ def unfold(response: ChatResponse) -> list[ChatEvent]:
             response.id,
             tuple(kept),
             response.provider_metadata,
+            response.cost,
         )
     )
     return events

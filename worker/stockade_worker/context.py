@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,42 +24,55 @@ class Surroundings:
     def __init__(
         self, load: wire.Load, exchanges: Exchanges, send: Send, clock: Callable[[], float]
     ) -> None:
-        self._config = MappingProxyType(load.config)
-        self._secrets = load.secrets
-        self._data_dir = Path(load.data_dir) if load.data_dir is not None else None
-        self._exchanges, self._send, self._clock = exchanges, send, clock
+        self.config = MappingProxyType(load.config)
+        self.secrets = load.secrets
+        self.data_dir = Path(load.data_dir) if load.data_dir is not None else None
+        self.exchanges, self.send, self.clock = exchanges, send, clock
 
     def context(self, call: int, timeout_s: float) -> Context:
         """For call ``call``, which has ``timeout_s`` seconds left."""
-        over = self._clock() + timeout_s
+        return CallContext(self, call, self.clock() + timeout_s)
 
-        def remaining() -> float:
-            return over - self._clock()
 
-        async def exchange(
-            method: str,
-            url: str,
-            headers: tuple[tuple[str, str], ...],
-            body: bytes | None,
-            timeout: float | None,
-        ) -> OpenExchange:
-            left = max(0.001, remaining())
-            wanted = left if timeout is None else min(left, timeout)
-            return await self._exchanges.open(call, method, url, headers, body, wanted)
+class CallContext(Context):
+    """The context of one call; ``http`` and ``log`` are made when they are asked for."""
 
-        def log(level: str, message: str, fields: Mapping[str, Any]) -> None:
-            self._send(
-                wire.Log(level, capped(str(message), wire.MAX_LOG_CHARS), as_text(fields), call)
-            )
+    def __init__(self, surroundings: Surroundings, call: int, over_at: float) -> None:
+        # Not the parent's: it wants the parts at once, and most calls use one of them.
+        self.config = surroundings.config
+        self.data_dir = surroundings.data_dir
+        self._secrets = surroundings.secrets
+        self._surroundings, self._call, self._over_at = surroundings, call, over_at
 
-        return Context(
-            config=self._config,
-            http=Http(exchange),
-            log=Logger(log),
-            secrets=self._secrets,
-            data_dir=self._data_dir,
-            remaining=remaining,
-        )
+    @cached_property
+    def http(self) -> Http:  # type: ignore[override]
+        """Requests through the host."""
+        return Http(self._exchange)
+
+    @cached_property
+    def log(self) -> Logger:  # type: ignore[override]
+        """Records that the operator can read."""
+        return Logger(self._log)
+
+    def _remaining(self) -> float:
+        return self._over_at - self._surroundings.clock()
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes | None,
+        timeout: float | None,
+    ) -> OpenExchange:
+        left = max(0.001, self._remaining())
+        wanted = left if timeout is None else min(left, timeout)
+        exchanges = self._surroundings.exchanges
+        return await exchanges.open(self._call, method, url, headers, body, wanted)
+
+    def _log(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        text = capped(str(message), wire.MAX_LOG_CHARS)
+        self._surroundings.send(wire.Log(level, text, as_text(fields), self._call))
 
 
 def as_text(fields: Mapping[str, Any]) -> dict[str, str]:

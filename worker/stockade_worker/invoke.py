@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, get_args
+from functools import partial
+from typing import Any, NamedTuple, Protocol, get_args
 
 import msgspec
 
@@ -33,81 +34,50 @@ class Emitter(Protocol):
         ...
 
 
+class Bound(NamedTuple):
+    """One method of the provider, ready to be called: found, typed and decodable once and not a
+    call.
+    """
+
+    decode: Callable[[msgspec.Raw], Any]
+    run: Callable[[Any, Context], Any]
+    answer: type[Any]
+
+
 class Invocations:
-    """The provider's methods by name, each with the decoder of its request."""
+    """The provider's methods by name."""
 
     def __init__(self, provider: Any) -> None:
         self.methods = methods_of(provider)
         self._provider = provider
-        self._decoders = {
-            method: msgspec.msgpack.Decoder(shape.request)
-            for method, shape in SHAPES.items()
-            if shape.request is not None
-        }
+        self._bound = {method.value: self._bind(method) for method in self.methods}
+        if Method.STREAM_CHAT in self.methods and Method.CHAT not in self.methods:
+            chat = SHAPES[Method.CHAT]
+            decode = msgspec.msgpack.Decoder(chat.request).decode
+            self._bound[Method.CHAT.value] = Bound(decode, self._folded, chat.response)
 
-    def request(self, call: wire.Call) -> tuple[Method, Any]:
-        """The method and its request; raises ProviderError where either is not to be had."""
-        try:
-            method = Method(call.method)
-            decoder = self._decoders.get(method)
-            return method, None if decoder is None else decoder.decode(call.body)
-        except wire.DECODE_ERRORS as error:
-            raise ProviderError(
-                ErrorKind.PROTOCOL, f"call {call.method!r} cannot be read: {error}"
-            ) from error
+    def bound(self, method: str) -> Bound:
+        """The method of that name; raises ProviderError(unsupported) where the provider has none."""
+        bound = self._bound.get(method)
+        if bound is None:
+            raise ProviderError(ErrorKind.UNSUPPORTED, f"this provider has no method {method!r}")
+        return bound
 
-    async def unary(self, method: Method, request: Any, ctx: Context) -> Any:
-        """Run ``method`` and return its answer, of the type that ``SHAPES`` names.
+    async def stream(self, call: wire.Call, ctx: Context, emit: Emitter) -> None:
+        """Run ``stream_chat`` and hand its events to ``emit``.
 
-        A provider that can only stream is streamed and folded. Raises what the method raises.
-        """
-        if (
-            method is Method.CHAT
-            and Method.CHAT not in self.methods
-            and Method.STREAM_CHAT in self.methods
-        ):
-            return await self._folded(request, ctx)
-        bound = self._bound(method)
-        answer = bound(ctx) if SHAPES[method].request is None else bound(request, ctx)
-        if hasattr(answer, "__await__"):
-            answer = await answer
-        if method is Method.LIST_MODELS:
-            answer = tuple(answer)
-            fits = all(isinstance(model, ModelInfo) for model in answer)
-        else:
-            fits = isinstance(answer, SHAPES[method].response)
-        if not fits:
-            wanted = getattr(SHAPES[method].response, "__name__", "a list of ModelInfo")
-            raise ProviderError(
-                ErrorKind.MALFORMED_RESPONSE,
-                f"{method} returned {type(answer).__name__}, not {wanted}",
-            )
-        return answer
-
-    async def _folded(self, request: ChatRequest, ctx: Context) -> ChatResponse:
-        folding = Folding()
-        events: list[Any] = []
-        plain = PlainText(events.append)
-        async for event in self._bound(Method.STREAM_CHAT)(request, ctx):
-            plain.take(event)
-            for ready in events:
-                folding.add(ready)
-            events.clear()
-        plain.end()
-        for ready in events:
-            folding.add(ready)
-        return folding.response(response_format=request.response_format)
-
-    async def stream(self, request: ChatRequest, ctx: Context, emit: Emitter) -> None:
-        """Run ``stream_chat`` and hand its events to ``emit``; a provider without it has its unary
-        answer unfolded.
+        A provider without it has its unary answer unfolded.
         """
         if Method.STREAM_CHAT not in self.methods:
-            for event in unfold(await self.unary(Method.CHAT, request, ctx)):
+            unary = self.bound(Method.CHAT.value)
+            for event in unfold(
+                await answered(unary, Method.CHAT.value, decoded(unary, call), ctx)
+            ):
                 emit.add(event)
             return
+        bound = self.bound(Method.STREAM_CHAT.value)
         plain = PlainText(emit.add)
-        generator = self._bound(Method.STREAM_CHAT)(request, ctx)
+        generator = bound.run(decoded(bound, call), ctx)
         try:
             async for event in generator:
                 plain.take(event)
@@ -119,13 +89,56 @@ class Invocations:
                 await close()
         plain.end()
 
-    def _bound(self, method: Method) -> Callable[..., Any]:
-        bound = getattr(self._provider, method.value, None)
-        if not callable(bound):
-            raise ProviderError(
-                ErrorKind.UNSUPPORTED, f"this provider has no method {method.value!r}"
-            )
-        return bound  # type: ignore[no-any-return]
+    def _bind(self, method: Method) -> Bound:
+        function = getattr(self._provider, method.value)
+        shape = SHAPES[method]
+        if method is Method.LIST_MODELS:
+            return Bound(_nothing, partial(_models, function), tuple)
+        if shape.request is None:
+            return Bound(_nothing, lambda _, ctx: function(ctx), shape.response)
+        return Bound(msgspec.msgpack.Decoder(shape.request).decode, function, shape.response)
+
+    async def _folded(self, request: ChatRequest, ctx: Context) -> ChatResponse:
+        folding = Folding()
+        plain = PlainText(folding.add)
+        async for event in self.bound(Method.STREAM_CHAT.value).run(request, ctx):
+            plain.take(event)
+        plain.end()
+        return folding.response(response_format=request.response_format)
+
+
+def decoded(bound: Bound, call: wire.Call) -> Any:
+    """The request of ``call``; raises ProviderError(protocol) where it is not of its type."""
+    try:
+        return bound.decode(call.body)
+    except wire.DECODE_ERRORS as error:
+        message = f"the request of call {call.method!r} cannot be read: {error}"
+        raise ProviderError(ErrorKind.PROTOCOL, message) from error
+
+
+async def answered(bound: Bound, name: str, request: Any, ctx: Context) -> Any:
+    """The method's answer; raises what it raises, ``malformed_response`` where its type is wrong."""
+    answer = bound.run(request, ctx)
+    if hasattr(answer, "__await__"):
+        answer = await answer
+    if not isinstance(answer, bound.answer):
+        message = f"{name} returned {type(answer).__name__}, not {bound.answer.__name__}"
+        raise ProviderError(ErrorKind.MALFORMED_RESPONSE, message)
+    return answer
+
+
+async def _models(function: Callable[..., Any], _: None, ctx: Context) -> tuple[ModelInfo, ...]:
+    models = function(ctx)
+    models = tuple(await models if hasattr(models, "__await__") else models)
+    for model in models:
+        if not isinstance(model, ModelInfo):
+            message = f"list_models returned {type(model).__name__} among its models"
+            raise ProviderError(ErrorKind.MALFORMED_RESPONSE, message)
+    return models
+
+
+def _nothing(_: msgspec.Raw) -> None:
+    """The request of a method that takes the context alone."""
 
 
 class PlainText:

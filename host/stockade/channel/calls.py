@@ -10,7 +10,7 @@ sockets; what waits for an answer (``sink``) is a value of the caller's that is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from stockade_sdk import wire
@@ -28,14 +28,13 @@ class Breach(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True)
 class Flight(Generic[Sink]):
     """One open call; ``window`` is 0 for a unary one, ``ahead`` counts stream bytes not yet read."""
 
-    sink: Sink
-    window: int = 0
-    ahead: int = 0
-    unread: int = 0
+    __slots__ = ("ahead", "sink", "unread", "window")
+
+    def __init__(self, sink: Sink, window: int) -> None:
+        self.sink, self.window, self.ahead, self.unread = sink, window, 0, 0
 
 
 class Calls(Generic[Sink]):
@@ -48,6 +47,10 @@ class Calls(Generic[Sink]):
 
     def __len__(self) -> int:
         return len(self._open) + len(self._abandoned)
+
+    def sinks(self) -> Iterable[tuple[int, Sink]]:
+        """The open calls, oldest first."""
+        return ((id, flight.sink) for id, flight in self._open.items())
 
     @property
     def abandoned(self) -> int:

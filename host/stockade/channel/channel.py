@@ -8,6 +8,7 @@ supervisor's to say (:meth:`Channel.fail`), since only it learns how the process
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 
 from .calls import Breach, Calls
 from .exchanges import Exchanges
+from .waiting import Answer
 from .zmtp import Endpoint, Violation
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 class Channel:
@@ -37,7 +39,9 @@ class Channel:
     def __init__(self, outlet: Outlet, on_log: Callable[[wire.Log], None]) -> None:
         self.violation: str | None = None
         self._loop = asyncio.get_running_loop()
-        self._calls: Calls[asyncio.Future[Raw] | Stream] = Calls()
+        self._calls: Calls[Answer[Raw] | Stream] = Calls()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_expiry = math.inf
         self._exchanges = Exchanges(outlet, self._send)
         self._connection = Connection(self)
         self._on_log, self._logs = on_log, 0
@@ -106,16 +110,15 @@ class Channel:
         Raises ProviderError: the plugin's own, ``timeout`` (total) after ``timeout_s`` seconds, or
         what :meth:`fail` was told. A caller that is cancelled takes its call along.
         """
-        answer: asyncio.Future[Raw] = self._loop.create_future()
-        id = await self._begin(answer, method, request, timeout_s, window=0)
-        timer = self._loop.call_later(timeout_s, self._expire, id, answer, timeout_s)
+        if self._connection.room is not None:
+            await self._room(timeout_s)
+        answer: Answer[Raw] = Answer(self._loop, self._loop.time() + timeout_s)
+        id = self._begin(answer, method, request, timeout_s, 0)
         try:
             return await answer
         except asyncio.CancelledError:
             self._abandon(id)
             raise
-        finally:
-            timer.cancel()
 
     @asynccontextmanager
     async def stream(
@@ -127,15 +130,14 @@ class Channel:
         Leaving the block before the end cancels the call. Errors as of :meth:`call`, raised by the
         iteration.
         """
-        stream = Stream(self)
-        window = wire.STREAM_WINDOW_BYTES
-        stream.id = id = await self._begin(stream, method, request, timeout_s, window=window)
-        timer = self._loop.call_later(timeout_s, self._expire, id, stream, timeout_s)
+        if self._connection.room is not None:
+            await self._room(timeout_s)
+        stream = Stream(self, self._loop.time() + timeout_s)
+        stream.id = self._begin(stream, method, request, timeout_s, wire.STREAM_WINDOW_BYTES)
         try:
             yield stream
         finally:
-            timer.cancel()
-            self._abandon(id)
+            self._abandon(stream.id)
 
     def send_stop(self) -> None:
         """Tell the worker to leave."""
@@ -150,11 +152,13 @@ class Channel:
         if self._error is None:
             self._error = error
         self._connection.close()
+        if self._timer is not None:
+            self._timer.cancel()
         for sink in self._calls.end():
-            _fail(sink, error)
+            sink.fail(error)
         for first in (self._hello, self._loaded, self._pong):
             if first is not None:
-                _fail(first, error)
+                _refuse(first, error)
 
     async def aclose(self) -> None:
         """Wait until the vendors' connections that this worker opened are closed; after
@@ -171,8 +175,8 @@ class Channel:
             case wire.Result():
                 sink = self._calls.result(frame)
                 self._exchanges.end_of_call(frame.id)
-                if isinstance(sink, asyncio.Future) and not sink.done():
-                    sink.set_result(frame.body)
+                if isinstance(sink, Answer):
+                    sink.resolve(frame.body)
             case wire.Items():
                 stream = self._calls.items(frame, len(data))
                 if frame.last:
@@ -183,7 +187,7 @@ class Channel:
                 sink = self._calls.failed(frame)
                 self._exchanges.end_of_call(frame.id)
                 if sink is not None:
-                    _fail(sink, ProviderError.of(frame.error))
+                    sink.fail(ProviderError.of(frame.error))
             case wire.HttpOpen() | wire.HttpCredit() | wire.HttpClose():
                 self._exchange(frame)
             case _:
@@ -218,7 +222,7 @@ class Channel:
             case wire.Loaded(methods=methods):
                 _once(self._loaded, methods, "loaded its plugin twice")
             case wire.LoadFailed(error=error):
-                _fail(self._loaded, ProviderError.of(error))
+                _refuse(self._loaded, ProviderError.of(error))
 
     def lost(self, reason: str, *, violation: bool) -> None:
         """The connection is over."""
@@ -235,22 +239,16 @@ class Channel:
 
     # --- inside ---
 
-    async def _begin(
+    def _begin(
         self,
-        sink: asyncio.Future[Raw] | Stream,
+        sink: Answer[Raw] | Stream,
         method: str,
         request: object,
         timeout_s: float,
-        *,
         window: int,
     ) -> int:
         if self._error is not None:
             raise self._error
-        if self._connection.room is not None:  # the worker does not read: keep no more for it
-            try:
-                await asyncio.wait_for(asyncio.shield(self._connection.room), timeout_s)
-            except TimeoutError:
-                raise _timed_out(timeout_s) from None
         id = self._calls.open(sink, window)
         call = wire.Call(id, method, max(1, int(timeout_s * 1000)), wire.embed(request), window)
         data = wire.encode(call)
@@ -260,12 +258,37 @@ class Channel:
                 ErrorKind.INVALID_REQUEST,
                 f"the request has {len(data)} bytes; at most {wire.MAX_FRAME_BYTES} fit one call",
             )
+        if sink.over_at < self._next_expiry:
+            self._watch(sink.over_at)
         self._connection.send(data)
         return id
 
-    def _expire(self, id: int, sink: asyncio.Future[Raw] | Stream, timeout_s: float) -> None:
-        self._abandon(id)
-        _fail(sink, _timed_out(timeout_s))
+    async def _room(self, timeout_s: float) -> None:
+        """Wait until the worker reads again: nothing more is kept for it meanwhile."""
+        room = self._connection.room
+        if room is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(room), timeout_s)
+            except TimeoutError:
+                raise _timed_out() from None
+
+    def _watch(self, moment: float) -> None:
+        """Look for expired calls at ``moment``. One timer serves all: one each would cost 3 us."""
+        self._next_expiry = moment
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(moment, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, self._next_expiry = None, math.inf
+        now = self._loop.time()
+        for id, sink in list(self._calls.sinks()):
+            if sink.over_at <= now:
+                self._abandon(id)
+                sink.fail(_timed_out())
+        moment = min((sink.over_at for _, sink in self._calls.sinks()), default=math.inf)
+        if moment < math.inf:
+            self._watch(moment)
 
     def _abandon(self, id: int) -> None:
         if self._calls.abandon(id):
@@ -277,7 +300,7 @@ class Channel:
     def _send(self, frame: wire.ToWorker) -> None:
         self._connection.send(wire.encode(frame))
 
-    async def _first(self, future: asyncio.Future[Answer]) -> Answer:
+    async def _first(self, future: asyncio.Future[Value]) -> Value:
         """``future``, or ProviderError(protocol) where the connection ends before."""
         await asyncio.wait([future, self._closed], return_when=asyncio.FIRST_COMPLETED)
         if future.done():
@@ -288,10 +311,11 @@ class Channel:
 class Stream:
     """Items of one streaming call, oldest first; an asynchronous iterator for one reader."""
 
-    __slots__ = ("_channel", "_error", "_items", "_last", "_waiting", "id")
+    __slots__ = ("_channel", "_error", "_items", "_last", "_waiting", "id", "over_at")
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, over_at: float) -> None:
         self.id = 0
+        self.over_at = over_at
         self._channel = channel
         self._items: deque[tuple[Raw, int]] = deque()
         self._last = False
@@ -413,21 +437,19 @@ class Connection(asyncio.BufferedProtocol):
 _OVER = ProviderError(ErrorKind.CANCELLED, "the call that asked for this is over").info()
 
 
-def _timed_out(timeout_s: float) -> ProviderError:
+def _timed_out() -> ProviderError:
     return ProviderError(
-        ErrorKind.TIMEOUT, f"no answer within {timeout_s:g} s", phase=TimeoutPhase.TOTAL
+        ErrorKind.TIMEOUT, "the worker did not answer in time", phase=TimeoutPhase.TOTAL
     )
 
 
-def _fail(sink: asyncio.Future[Answer] | Stream, error: ProviderError) -> None:
-    if isinstance(sink, Stream):
-        sink.fail(error)
-    elif not sink.done():
-        sink.set_exception(error)
-        sink.exception()  # marked as seen: nobody may be waiting any more
+def _refuse(future: asyncio.Future[Value], error: ProviderError) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # marked as seen: nobody may be waiting
 
 
-def _once(future: asyncio.Future[Answer], value: Answer, again: str) -> None:
+def _once(future: asyncio.Future[Value], value: Value, again: str) -> None:
     if future.done():
         raise Breach(f"it {again}")
     future.set_result(value)

@@ -61,8 +61,9 @@ class Exchanges:
 
     def end_of_call(self, call: int) -> None:
         """Close what a call left open."""
-        for id in list(self._of_call.get(call, ())):
-            self._open[id].cancel()
+        if call in self._of_call:
+            for id in list(self._of_call[call]):
+                self._open[id].cancel()
 
     async def aclose(self) -> None:
         """Close everything and wait until it is closed."""

@@ -118,6 +118,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 _TEREDO: Final = IPv6Network("2001::/32")
 _LOW_32: Final = 0xFFFF_FFFF
+_STRICTER: Final = tuple(Reach)
 
 
 def carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
@@ -145,20 +146,12 @@ def judge(address: str) -> Verdict:
         return _judge_4(parsed)
     inner = carried(parsed)
     if inner:
-        return max((_judge_4(one) for one in inner), key=_STRICTER.__getitem__)
+        return max(map(_judge_4, inner), key=lambda verdict: _STRICTER.index(verdict.reach))
     return next((verdict for network, verdict in _TABLE_6 if parsed in network), _RESERVED)
 
 
 def _judge_4(address: IPv4Address) -> Verdict:
     return next((verdict for network, verdict in _TABLE_4 if address in network), _PUBLIC)
-
-
-class _Strictness(dict[Verdict, int]):
-    def __missing__(self, verdict: Verdict) -> int:
-        return (Reach.PUBLIC, Reach.INTERNAL, Reach.NEVER).index(verdict.reach)
-
-
-_STRICTER: Final = _Strictness()
 
 
 def check_address(host: str, address: str, *, operator_allowed: bool) -> None:
@@ -167,7 +160,5 @@ def check_address(host: str, address: str, *, operator_allowed: bool) -> None:
     `operator_allowed`: the operator named that very host and port, so it may be an internal one.
     """
     verdict = judge(address)
-    if verdict.reach is Reach.NEVER or (
-        verdict.reach is Reach.INTERNAL and not operator_allowed
-    ):
+    if verdict.reach is Reach.NEVER or (verdict.reach is Reach.INTERNAL and not operator_allowed):
         raise AddressRefused(host, address, verdict)

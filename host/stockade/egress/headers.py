@@ -26,8 +26,18 @@ USER_AGENT: Final = "stockade"  # some vendors' firewalls refuse a request that 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab, RFC 9110 5.5
 _CONNECTION: Final = frozenset(
-    "connection keep-alive proxy-connection proxy-authenticate proxy-authorization "
-    "te trailer transfer-encoding upgrade http2-settings".split()
+    {
+        "connection",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 _HOST_WRITES: Final = _CONNECTION | {"host", "content-length", "accept-encoding", "expect"}
 _GONE: Final = _CONNECTION | {"content-encoding", "content-length"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 from urllib.parse import quote
 
@@ -42,7 +42,7 @@ def _other_case(text: str) -> str:
 class Redactor:
     """The values that must not come back. Values shorter than `MIN_CHARACTERS` are left alone."""
 
-    __slots__ = ("_pattern", "_spellings", "longest")
+    __slots__ = ("_firsts", "_pattern", "_spellings", "longest")
 
     def __init__(self, values: Iterable[str]) -> None:
         found = {
@@ -50,9 +50,8 @@ class Redactor:
         }
         self._spellings = sorted(found, key=lambda form: (-len(form), form))
         self.longest = max(map(len, self._spellings), default=0)
-        self._pattern = (
-            re.compile(b"|".join(map(re.escape, self._spellings))) if self._spellings else None
-        )
+        self._pattern = _any_of(self._spellings)
+        self._firsts = _any_of({form[:1] for form in found})
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._spellings)} spellings>"
@@ -88,7 +87,9 @@ class Redactor:
 
     def _start_of_value(self, data: bytes, position: int) -> int:
         """Where the earliest suffix begins that more data could turn into a value."""
-        for start in range(max(position, len(data) - self.longest + 1), len(data)):
+        assert self._firsts is not None
+        for found in self._firsts.finditer(data, max(position, len(data) - self.longest + 1)):
+            start = found.start()
             length = len(data) - start
             for form in self._spellings:
                 if len(form) <= length:
@@ -96,6 +97,10 @@ class Redactor:
                 if data.startswith(form[:length], start):
                     return start
         return len(data)
+
+
+def _any_of(forms: Collection[bytes]) -> re.Pattern[bytes] | None:
+    return re.compile(b"|".join(map(re.escape, forms))) if forms else None
 
 
 class Redaction:

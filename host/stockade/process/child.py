@@ -6,6 +6,7 @@ therefore its own, until its group has been killed; after that neither is used a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from .usage import Usage, read_usage
 READ_BYTES: Final = 64 * 1024  # what a pipe holds
 TAIL_LINES: Final = 20  # of stderr, kept for the message about a death
 FLOOD_PAUSE_S: Final = 0.005  # after a read that was thrown away: at most 13 MB/s of host time
+REAP_S: Final = 5.0  # from SIGKILL to the end of anything that is not stuck in the kernel
 SETTLE_S: Final = 0.1  # after the end: how long a pipe that a lost grandchild holds is still read
 
 Stream = Literal["stdout", "stderr"]
@@ -85,15 +87,14 @@ class Child:
             pidfd = os.pidfd_open(process.pid)
         except OSError:
             process.kill()
-            process.wait()
-            _close_pipes(process)
+            process.communicate()  # reaps it and closes its pipes
             raise
         child = cls(process, pidfd)
         pipes: tuple[tuple[Stream, IO[bytes] | None], ...] = (
             ("stdout", process.stdout),
             ("stderr", process.stderr),
         )
-        for stream, pipe in pipes:
+        for _, pipe in pipes:
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
             child._pipes_open += 1
@@ -115,10 +116,9 @@ class Child:
         """SIGKILL to it and to its group; nothing where it has ended."""
         if self._over is not None:
             return
-        try:
+        # It may have ended a moment ago, unreaped: its group may live still.
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        except ProcessLookupError:  # ended a moment ago, and not reaped: its group may live
-            pass
         self._kill_group()
 
     def usage(self) -> Usage | None:
@@ -142,7 +142,8 @@ class Child:
                     await self._pipes_ended.wait()
                 readers.cancel_scope.cancel()
         finally:
-            self._end()
+            with anyio.CancelScope(shield=True):
+                await self._end()
 
     async def _read(
         self, stream: Stream, fd: int, on_line: OnLine, clock: Callable[[], float]
@@ -176,20 +177,26 @@ class Child:
             if not self._pipes_open:
                 self._pipes_ended.set()
 
-    def _end(self) -> None:
-        """Kill what may be left, reap, close. Blocks for as long as a killed process takes to go."""
+    async def _end(self) -> None:
+        """Kill what may be left, reap, close."""
         self.kill()
+        with anyio.move_on_after(REAP_S):
+            await anyio.wait_readable(self._pidfd)
         self._over = self._reap()
         os.close(self._pidfd)
-        _close_pipes(self._process)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
         self._exited.set()
 
     def _reap(self) -> Exit:
         try:
             # WNOWAIT leaves it a zombie, so that the group id is still its own while we kill.
-            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT)
+            over = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
         except ChildProcessError:  # SIGCHLD is ignored in this host: the kernel reaps by itself
             self._process.returncode = 0
+            return Exit()
+        if over is None:  # stuck in the kernel, as on a dead network disk; it ends when it can
             return Exit()
         self._kill_group()
         code = self._process.wait()
@@ -200,9 +207,3 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):  # all gone, or under another uid by now
             return
-
-
-def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()

@@ -1,7 +1,8 @@
 """Which targets rest, and for how long: passive, in memory, with the clock handed in.
 
-A resting target is not hidden: ``plan.candidates`` moves it behind the ready ones and tries it when nothing else is
-left. The restarts of a worker that dies are the supervisor's to limit, so a death does not count here.
+A resting target is not hidden: ``plan.candidates`` moves it behind the ready ones and tries it when
+nothing else is left. The restarts of a worker that dies are the supervisor's to limit, so a death
+does not count here.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
+
 from stockade_sdk.errors import ErrorKind, ProviderError
 
-from .resolve import Target
+from .catalogue import Target
 
 HOUR_S = 3_600.0
 MAX_ENTRIES = 1_024  # full ids are free text, so the table has to be bounded
@@ -67,7 +69,11 @@ def rest_s(kind: ErrorKind, failures: int, options: Cooldowns) -> float:
 
 
 def after_failure(
-    entry: Entry | None, kind: ErrorKind, retry_after_s: float | None, now: float, options: Cooldowns
+    entry: Entry | None,
+    kind: ErrorKind,
+    retry_after_s: float | None,
+    now: float,
+    options: Cooldowns,
 ) -> Entry:
     """The entry after one more failure; of two ends the later one holds."""
     if entry is not None and now - entry.failed_at > options.forget_s:
@@ -86,7 +92,8 @@ def after_failure(
 class Breaker:
     """Remembers failures by target, and by plugin where they hold for its whole key.
 
-    ``clock`` gives seconds that never go back. Not told of: cancellations, the caller's own mistakes, worker deaths.
+    ``clock`` gives seconds that never go back. Not told of: cancellations, the caller's own
+    mistakes, worker deaths.
     """
 
     def __init__(self, clock: Callable[[], float], options: Cooldowns | None = None) -> None:
@@ -95,7 +102,7 @@ class Breaker:
         self._entries: dict[str, Entry] = {}  # by plugin/model, or by plugin
 
     def failed(self, target: Target, error: ProviderError) -> None:
-        """Count a failure of ``target``; kinds that say nothing about the target are passed over."""
+        """Count a failure of ``target``; kinds that say nothing about it are passed over."""
         kind = error.kind
         if kind not in AT_ONCE and kind not in IN_A_ROW:
             return

@@ -1,44 +1,29 @@
-"""From a name to targets: pure, over an index of the catalogue that is built once.
+"""From a name to targets: pure, over the index of the catalogue.
 
-A name is read in this order: the operator's alias; ``auto`` or a capability, which follow their route; a full id
-``plugin/model`` of an installed plugin; a plugin's alias; a short name (a model id); a full id that the catalogue
-lists. What a plugin declares therefore never takes over a full id that names another plugin, nor ``auto``; only the
-operator's own alias may, and that is warned of.
+A name is read in this order: the operator's alias; ``auto`` or a capability, which follow their
+route; a full id ``plugin/model`` of an installed plugin; a plugin's alias; a short name (a model
+id); a full id that the catalogue lists. What a plugin declares therefore never takes over a full id
+that names another plugin, nor ``auto``; only the operator's own alias may, and that is warned of.
 """
 
 from __future__ import annotations
 
-import difflib
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
-from stockade_sdk.capability import Capability, ModelInfo, RuntimeWarning
 
-from ..errors import NotInstalled, UsageError
+from stockade.errors import NotInstalled, UsageError
+from stockade_sdk.capability import Capability, RuntimeWarning
+
+from .catalogue import MAX_SHOWN_CHARS, Catalogue, Target
 
 AUTO = "auto"
-SUGGESTIONS = 3
-MAX_SHOWN_CHARS = 120  # a name is a stranger's text; an error quotes this much of it
-MAX_COMPARED = 2_000  # names compared for suggestions: some 5 ms of the event loop, and no more
 
 Aliases = Mapping[str, str | Sequence[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
 CAPABILITIES: Mapping[str, Capability] = MappingProxyType({word.value: word for word in Capability})
-
-
-class Target(msgspec.Struct, frozen=True):
-    """One candidate for a request; ``info`` is ``None`` where the catalogue does not list the model."""
-
-    plugin: str
-    model: str
-    info: ModelInfo | None = None
-
-    @property
-    def name(self) -> str:
-        """``plugin/model``."""
-        return f"{self.plugin}/{self.model}"
 
 
 class MatchedBy(enum.StrEnum):
@@ -83,7 +68,7 @@ class AmbiguousModel(UsageError):
         super().__init__(
             f"the model name {shown(model)} is ambiguous",
             why=f"it may mean {', '.join(candidates)}",
-            remedy="write one of these in full, or set an alias: stockade aliases set NAME PLUGIN/MODEL",
+            remedy="write one in full, or set an alias: stockade aliases set NAME PLUGIN/MODEL",
         )
 
 
@@ -99,62 +84,6 @@ class AliasLoop(UsageError):
         )
 
 
-class Catalogue:
-    """Models by every name they have, and the enabled plugins in the order of their installation.
-
-    ``models`` pairs a plugin's name with one of its models, in the plugin's own order; the first of two equal ids
-    stays. A plugin without a list of models stands here with one called ``default``. Never changed once built.
-    """
-
-    __slots__ = ("_named", "aliases", "full", "models", "plugins", "short")
-
-    def __init__(
-        self, models: Iterable[tuple[str, ModelInfo]], plugins: Iterable[str] = ()
-    ) -> None:
-        self.plugins: dict[str, int] = {name: at for at, name in enumerate(dict.fromkeys(plugins))}
-        self.full: dict[tuple[str, str], Target] = {}
-        self.short: dict[str, tuple[Target, ...]] = {}
-        self.aliases: dict[str, tuple[Target, ...]] = {}
-        self.models: dict[str, tuple[Target, ...]] = {}
-        by_plugin: dict[str, list[Target]] = {}
-        for plugin, info in models:
-            if (plugin, info.id) in self.full:
-                continue
-            target = self.full[plugin, info.id] = Target(plugin, info.id, info)
-            by_plugin.setdefault(plugin, []).append(target)
-            self.short[info.id] = (*self.short.get(info.id, ()), target)
-            for alias in dict.fromkeys(info.aliases):
-                self.aliases[alias] = (*self.aliases.get(alias, ()), target)
-        self.models = {plugin: tuple(targets) for plugin, targets in by_plugin.items()}
-        self._named: tuple[str, ...] | None = None
-
-    def target(self, plugin: str, model: str) -> Target:
-        """The target of these two names, whether it is listed or not."""
-        return self.full.get((plugin, model)) or Target(plugin, model)
-
-    def by_full_id(self, name: str) -> Target | None:
-        """The target that ``plugin/model`` names, where the plugin is installed or the model listed."""
-        plugin, slash, model = name.partition("/")
-        if not slash:
-            return None
-        plugin, model = plugin.strip().lower(), model.strip()
-        listed = self.full.get((plugin, model))
-        if listed is None and model and plugin in self.plugins:
-            return Target(plugin, model)
-        return listed
-
-    def near(self, name: str, more: Iterable[str] = ()) -> tuple[str, ...]:
-        """Up to three known names that look like ``name``."""
-        if self._named is None:
-            full = (target.name for target in self.full.values())
-            self._named = tuple(dict.fromkeys((*self.aliases, *self.short, *full)))
-        wanted = name[:MAX_SHOWN_CHARS]
-        pool = [*more, *self._named]
-        if len(pool) > MAX_COMPARED:
-            pool = sorted(pool, key=lambda known: _likeness(known, wanted))[:MAX_COMPARED]
-        return tuple(difflib.get_close_matches(wanted, pool, SUGGESTIONS))
-
-
 def resolve(
     name: str,
     catalogue: Catalogue,
@@ -165,11 +94,12 @@ def resolve(
 ) -> Resolved:
     """What ``name`` means.
 
-    ``aliases`` are the operator's: an alias may lead to another name or to several in order. ``plugin`` confines the
-    answer to one plugin, which then also takes names that nobody lists. ``default_plugin`` takes names that mean
-    nothing else.
+    ``aliases`` are the operator's: an alias may lead to another name or to several in order.
+    ``plugin`` confines the answer to one plugin, which then also takes names that nobody lists.
+    ``default_plugin`` takes names that mean nothing else.
 
-    Raises NoSuchModel, AmbiguousModel, AliasLoop, or NotInstalled for a ``plugin`` that is not there.
+    Raises NoSuchModel, AmbiguousModel, AliasLoop, or NotInstalled for a ``plugin`` that is not
+    there.
     """
     name = name.strip()
     if plugin is not None:
@@ -187,7 +117,13 @@ def resolve(
         return found
     if default_plugin is not None and name:
         return Resolved((catalogue.target(default_plugin, name),), MatchedBy.DEFAULT_PLUGIN)
-    raise NoSuchModel(name, catalogue.near(name, aliases))
+    prefix, slash, _ = name.partition("/")
+    why = (
+        f"no plugin called {shown(prefix)} is installed and enabled, and none lists such a model"
+        if slash
+        else ""
+    )
+    raise NoSuchModel(name, catalogue.near(name, aliases), why)
 
 
 def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
@@ -222,7 +158,7 @@ def _only(name: str, targets: tuple[Target, ...]) -> Target:
 def _followed(
     name: str, catalogue: Catalogue, aliases: Aliases, path: tuple[str, ...]
 ) -> tuple[tuple[Target, ...], Capability | None]:
-    """The targets at the end of the operator's aliases, or the capability whose route they follow."""
+    """The targets at the end of the operator's aliases, or the capability to follow."""
     if name in path:
         raise AliasLoop((*path[path.index(name) :], name))
     value = aliases.get(name)
@@ -249,12 +185,7 @@ def _declared(name: str, catalogue: Catalogue) -> tuple[Target, ...]:
 
 
 def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -> Resolved:
-    if plugin not in catalogue.plugins and plugin not in catalogue.models:
-        raise NotInstalled(
-            f"the plugin {shown(plugin)} is not installed, or it is disabled",
-            why="a request can name only a plugin that may run",
-            remedy="`stockade list` shows the plugins; `stockade enable NAME` lets one run again",
-        )
+    require_plugin(plugin, catalogue)
     if name in aliases:
         meant, _ = _followed(name, catalogue, aliases, ())
         targets = tuple(target for target in meant if target.plugin == plugin)
@@ -277,12 +208,18 @@ def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -
     return Resolved((catalogue.target(plugin, name),), MatchedBy.FULL_ID)
 
 
+def require_plugin(plugin: str, catalogue: Catalogue) -> None:
+    """Raise NotInstalled where nothing is known of ``plugin``."""
+    if plugin not in catalogue.plugins and plugin not in catalogue.models:
+        raise NotInstalled(
+            f"the plugin {shown(plugin)} is not installed, or it is disabled",
+            why="a request can name only a plugin that may run",
+            remedy="`stockade list` shows the plugins; `stockade enable NAME` lets one run again",
+        )
+
+
 def _shadowing(message: str) -> RuntimeWarning:
     return RuntimeWarning("name_shadowed", message)
-
-
-def _likeness(known: str, wanted: str) -> tuple[bool, int]:
-    return known[:1] != wanted[:1], abs(len(known) - len(wanted))
 
 
 def shown(text: str) -> str:

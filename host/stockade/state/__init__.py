@@ -1,4 +1,4 @@
-"""What the host remembers between runs: installed plugins, grants, configuration, attempts, keys."""
+"""What the host remembers between runs: plugins, grants, configuration, attempts, keys."""
 
 from stockade.state.database import State
 from stockade.state.records import PLUGIN_STATES, Installed, Removal

@@ -15,14 +15,21 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-from stockade_sdk.capability import Attempt
-from stockade_sdk.config_values import ConfigValue
-from stockade_sdk.text import show
 
 from stockade.errors import NotInstalled, StateError
 from stockade.settings import Home
-from stockade.state.records import COLUMNS, Installed, Removal, from_row, to_row
+from stockade.state.records import (
+    COLUMNS,
+    PLUGIN_STATES,
+    Installed,
+    Removal,
+    from_row,
+    to_row,
+)
 from stockade.state.schema import VERSION, migrate
+from stockade_sdk.capability import Attempt
+from stockade_sdk.config_values import ConfigValue
+from stockade_sdk.text import show
 
 __all__ = ["MAX_ATTEMPT_ROWS", "State"]
 
@@ -164,13 +171,15 @@ class State:
 
     def set_state(self, name: str, state: str, last_error: str | None = None) -> None:
         """Record where the plugin stands (see `PLUGIN_STATES`). Raises `NotInstalled`."""
+        if state not in PLUGIN_STATES:
+            raise ValueError(f"{state!r} is none of {', '.join(PLUGIN_STATES)}")
         error = None if last_error is None else last_error[:MAX_ERROR_CHARS]
         self._change(
             name, lambda found: msgspec.structs.replace(found, state=state, last_error=error)
         )
 
     def set_grants(self, plugin: Installed) -> None:
-        """Record the plugin's `granted` and `operator_hosts`, nothing else. Raises `NotInstalled`."""
+        """Record `granted` and `operator_hosts` of the plugin alone. Raises `NotInstalled`."""
         self._change(
             plugin.name,
             lambda found: msgspec.structs.replace(
@@ -244,7 +253,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _put_config(connection: sqlite3.Connection, name: str, config: dict[str, ConfigValue]) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO provider_configs (id, config_json, updated_at)"
-        " VALUES (?, ?, unixepoch('subsec'))",
+        " VALUES (?, ?, (julianday('now') - 2440587.5) * 86400.0)",
         (name, json.dumps(config)),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["folder_lock", "replace_file"]
+__all__ = ["folder_lock", "replace_file", "sync_folder"]
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -40,11 +40,19 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def folder_lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a folder, waiting for it; the kernel frees it when a holder dies."""
+def folder_lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's exclusive lock; the kernel frees it when a holder dies.
+
+    Without `wait` gives False where another holds it, and the block goes without.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            held = False
+        else:
+            held = True
+        yield held
     finally:
         os.close(descriptor)

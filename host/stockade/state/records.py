@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+
 from stockade_sdk.config_values import ConfigValue
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import Limits
@@ -11,7 +12,7 @@ from stockade_sdk.permissions import Permissions, permissions_from_json, permiss
 
 __all__ = ["COLUMNS", "PLUGIN_STATES", "Installed", "Removal", "from_row", "to_row"]
 
-# installed: never started; enabled: may be started; disabled: the operator said no; failed: given up
+# installed: never started; enabled: has been; disabled: the operator said no; failed: given up
 PLUGIN_STATES = ("installed", "enabled", "disabled", "failed")
 
 COLUMNS = (

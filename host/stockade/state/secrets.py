@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from stockade_sdk.hosts import HostRule
-from stockade_sdk.permissions import check_secret_name
-from stockade_sdk.text import TextRefused, show
 
 from stockade.errors import Refused, StateError, UsageError
 from stockade.settings import Home
 from stockade.state.files import folder_lock, replace_file
+from stockade_sdk.hosts import HostRule
+from stockade_sdk.permissions import check_secret_name
+from stockade_sdk.text import TextRefused, show
 
 __all__ = ["MAX_VALUE", "Secrets", "StoredSecret"]
 
@@ -24,18 +24,16 @@ MAX_VALUE = 16 * 1024  # characters; the longest in use are service account keys
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
-class StoredSecret(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
-    """One key: the plugin it is for, its name, further hosts the operator bound it to, its value."""
+class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of one plugin, the further hosts that the operator bound it to, and its value."""
 
     plugin: str
     name: str
     hosts: tuple[HostRule, ...] = ()
     value: str = ""
 
-    def __rich_repr__(self) -> Any:
-        yield "plugin", self.plugin
-        yield "name", self.name
-        yield "hosts", self.hosts
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("plugin", self.plugin), ("name", self.name), ("hosts", self.hosts)]
 
     def __repr__(self) -> str:
         hosts = [str(rule) for rule in self.hosts]

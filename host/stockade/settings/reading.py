@@ -1,170 +1,33 @@
-"""Where the host keeps its files, and the operator's settings in `stockade.toml`.
+"""Read `stockade.toml`. Unknown keys and wrong values are refused with line, key and remedy."""
 
-Reading changes nothing on disk; folders are made by `Home.ensure`. Decides nothing: minimum tier
-and ceilings are applied by whoever starts a worker.
-"""
-
-import os
 import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
+from stockade.errors import SettingsError
+from stockade.settings.home import Home
+from stockade.settings.values import (
+    TIERS,
+    GatewaySettings,
+    RequestSettings,
+    Settings,
+    SupervisionSettings,
+)
 from stockade_sdk.capability import Capability
-from stockade_sdk.limits import LIMIT_KINDS, Limits, parse_limit
+from stockade_sdk.limits import LIMIT_KINDS, parse_limit
 from stockade_sdk.text import TextRefused, nearest, show
 from stockade_sdk.toml_lines import KeyPath, key_lines, line_of
 from stockade_sdk.units import parse_duration
 
-from stockade.errors import SettingsError, StateError
-
-__all__ = [
-    "TIERS",
-    "GatewaySettings",
-    "Home",
-    "RequestSettings",
-    "Settings",
-    "SupervisionSettings",
-    "read_settings",
-]
+__all__ = ["parse_settings", "read_settings"]
 
 T = TypeVar("T")
 
-HOME_VARIABLE = "STOCKADE_HOME"
-TIERS = ("none", "restricted", "full")  # weakest first
 MAX_SETTINGS_BYTES = 1024 * 1024
 MAX_ALIAS = 200
 MAX_TARGET = 300
 MAX_TIMEOUT_S = 24 * 3600.0
-PRIVATE = 0o700  # keys, grants and sockets are the owner's alone
-
-
-class Home(msgspec.Struct, frozen=True):
-    """Every path below `STOCKADE_HOME`. Making one touches no disk."""
-
-    root: Path
-
-    @classmethod
-    def find(cls, environ: Mapping[str, str] | None = None) -> "Home":
-        """The folder STOCKADE_HOME names, else the platform's user data folder."""
-        given = (os.environ if environ is None else environ).get(HOME_VARIABLE, "")
-        if given:
-            return cls(Path(os.path.abspath(Path(given).expanduser())))  # noqa: PTH100 - no links
-        from platformdirs import user_data_dir
-
-        return cls(Path(user_data_dir("stockade", appauthor=False)))
-
-    @property
-    def state_db(self) -> Path:
-        return self.root / "state.db"
-
-    @property
-    def plugins(self) -> Path:
-        """Content-addressed, read-only: one folder a digest."""
-        return self.root / "plugins"
-
-    @property
-    def environments(self) -> Path:
-        return self.root / "environments"
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def run(self) -> Path:
-        return self.root / "run"
-
-    @property
-    def control_socket(self) -> Path:
-        return self.run / "control.sock"
-
-    @property
-    def settings_toml(self) -> Path:
-        return self.root / "stockade.toml"
-
-    @property
-    def lock_file(self) -> Path:
-        return self.root / "stockade.lock"
-
-    @property
-    def secrets_file(self) -> Path:
-        return self.root / "secrets.json"
-
-    def data_of(self, plugin: str) -> Path:
-        """The plugin's own folder; its name is held to the manifest's grammar, so it is no path."""
-        return self.data / plugin
-
-    def log_of(self, plugin: str) -> Path:
-        return self.logs / f"{plugin}.log"
-
-    def ensure(self) -> None:
-        """Make the folders that are missing, for the owner alone. Raises `StateError`."""
-        folders = (self.plugins, self.environments, self.data, self.logs, self.run)
-        try:
-            self.root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-            for folder in folders:
-                folder.mkdir(mode=PRIVATE, exist_ok=True)
-        except OSError as error:
-            raise StateError(
-                f"cannot make the folder {error.filename}",
-                why=error.strerror or "",
-                remedy=f"set {HOME_VARIABLE} to a folder that you may write to",
-            ) from error
-
-
-class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds a request may wait: over all, for a connection, the first byte, between bytes."""
-
-    timeout_s: float = 120.0
-    connect_timeout_s: float = 10.0
-    first_byte_timeout_s: float = 60.0
-    idle_timeout_s: float = 60.0
-
-
-class SupervisionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a plugin is given up: `deaths` within `window_s` seconds; how its life is checked."""
-
-    deaths: int = 3
-    window_s: float = 300.0
-    ping_interval_s: float = 1.0
-    ping_timeout_s: float = 3.0
-
-
-class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where `serve` listens."""
-
-    host: str = "127.0.0.1"
-    port: int = 8787
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator set; everything has a default.
-
-    `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
-    `ceilings` maps fields of `Limits` to the most that a plugin gets.
-    """
-
-    requests: RequestSettings = RequestSettings()
-    supervision: SupervisionSettings = SupervisionSettings()
-    gateway: GatewaySettings = GatewaySettings()
-    routes: dict[Capability, tuple[str, ...]] = {}
-    aliases: dict[str, str] = {}
-    ceilings: dict[str, float] = {}
-    minimum_tier: str = "none"
-
-    def within_ceilings(self, limits: Limits) -> Limits:
-        """The limits, each cut to its ceiling where there is one."""
-        cut = {
-            field: type(getattr(limits, field))(min(getattr(limits, field), most))
-            for field, most in self.ceilings.items()
-        }
-        return msgspec.structs.replace(limits, **cut)
 
 
 def read_settings(home: Home) -> Settings:
@@ -306,7 +169,7 @@ def _aliases(table: _Table) -> dict[str, str]:
 def _ceilings(table: _Table) -> dict[str, float]:
     found: dict[str, float] = {}
     for key, kind in LIMIT_KINDS.items():
-        value = table.get(key, lambda value, key=key: parse_limit(key, value), None)
+        value = table.get(key, partial(parse_limit, key), None)
         if value is not None:
             found[kind.field] = value
     table.finish()

@@ -1,0 +1,125 @@
+"""Taking plugins away, and tidying up after those who were killed half-way."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from stockade.errors import HostError
+from stockade.packages.environment import sweep_environments
+from stockade.packages.lock import write_lock
+from stockade.packages.trees import discard, is_leftover, remove_tree
+from stockade.settings import Home
+from stockade.state import Removal, Secrets, State
+from stockade.state.files import folder_lock
+
+__all__ = ["finish_removal", "remove_unused", "sweep", "uninstall"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _silent(step: str) -> None:
+    del step
+
+
+def uninstall(
+    home: Home,
+    state: State,
+    name: str,
+    keep_data: bool = False,
+    *,
+    on_step: Callable[[str], None] = _silent,
+) -> None:
+    """Remove a plugin: code, packages, grants, settings, keys, logs and, unless kept, its data.
+
+    Its workers have been stopped by the caller. A kill in any phase (lock, record, secrets, files,
+    tidy, lock-file) leaves it installed or gone, and `sweep` removes the rest. Raises
+    `NotInstalled`.
+    """
+    state.require(name)
+    home.ensure()
+    on_step("lock")
+    with folder_lock(home.plugins):
+        on_step("record")
+        state.remove(name, keep_data=keep_data)
+        finish_removal(home, state, Removal(name=name, keep_data=keep_data), on_step=on_step)
+        on_step("tidy")
+        remove_unused(home, state)
+        on_step("lock-file")
+        write_lock(home, state)
+
+
+def finish_removal(
+    home: Home, state: State, removal: Removal, *, on_step: Callable[[str], None] = _silent
+) -> None:
+    """Remove what belonged to a plugin by name, then forget that it has to be done."""
+    on_step("secrets")
+    Secrets(home).remove_all(removal.name)
+    on_step("files")
+    # A plugin's name has no dot and no glob character, so that no other's files match.
+    for path in (home.logs / removal.name, *home.logs.glob(f"{removal.name}.*")):
+        remove_tree(path)
+    if not removal.keep_data:
+        discard(home.data_of(removal.name))
+    state.finish_removal(removal.name)
+
+
+def remove_unused(home: Home, state: State) -> tuple[str, ...]:
+    """Remove folders of the store that no plugin needs. The caller holds the install lock."""
+    plugins = state.list()
+    needed = {plugin.digest for plugin in plugins} | {plugin.environment for plugin in plugins}
+    gone: list[str] = []
+    for parent in (home.plugins, home.environments):
+        with folder_lock(home.environments):  # a base environment may be in the making
+            gone += [_remove(path) for path in sorted(parent.iterdir()) if _unused(path, needed)]
+    for path in home.data.iterdir():
+        if is_leftover(path.name):
+            gone.append(_remove(path))
+    return tuple(gone)
+
+
+def sweep(home: Home, state: State, *, now: float | None = None) -> tuple[str, ...]:
+    """Finish what somebody who was killed left half done; the names of what was removed.
+
+    Meant for a host's start. Does nothing while an install is under way, which tidies up itself.
+    What stockade did not make is left alone.
+    """
+    home.ensure()
+    with folder_lock(home.plugins, wait=False) as held:
+        if not held:
+            return ()
+        for removal in state.removals():
+            finish_removal(home, state, removal)
+        gone = remove_unused(home, state)
+        gone += _temporary_files(home, time.time() if now is None else now)
+        write_lock(home, state)
+    try:
+        return (*gone, *sweep_environments(home, now=now))
+    except HostError:  # without the four distributions: whoever starts a worker says so
+        return gone
+
+
+TEMPORARY = re.compile(r"\.(?:stockade\.lock|secrets\.json)\.[0-9a-f]{16}")
+TEMPORARY_S = 60.0  # a small file is written and renamed within milliseconds
+
+
+def _temporary_files(home: Home, now: float) -> tuple[str, ...]:
+    found = [path for path in home.root.iterdir() if TEMPORARY.fullmatch(path.name)]
+    old = [path for path in found if path.stat().st_mtime < now - TEMPORARY_S]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return tuple(path.name for path in old)
+
+
+def _unused(path: Path, needed: set[str]) -> bool:
+    return is_leftover(path.name) or (
+        _DIGEST.fullmatch(path.name) is not None and path.name not in needed
+    )
+
+
+def _remove(path: Path) -> str:
+    if is_leftover(path.name):
+        remove_tree(path)
+    else:
+        discard(path)
+    return path.name

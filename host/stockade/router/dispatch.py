@@ -1,0 +1,124 @@
+"""Carries a plan out: one call after the other until an answer stands, each on record.
+
+The path of an answered request opens no cancel scope, writes no log and copies nothing but the two
+outer structs; the supervisor keeps the deadline that each attempt is handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import anyio
+from msgspec.structs import replace
+
+from stockade_sdk.chat import ChatRequest
+from stockade_sdk.errors import ProviderError
+from stockade_sdk.provider import METHOD_OF, Method, ProviderRequest, ProviderResponse
+from stockade_sdk.stream import ChatEvent
+
+from .breaker import Breaker
+from .plan import Plan
+from .rules import SHARED, Policy
+from .streaming import Answer
+from .walk import Walk
+
+
+class CallsWorkers(Protocol):
+    """What the router needs of the supervisor.
+
+    A request that gets no answer raises ProviderError, and ``timeout_s`` is kept. Entering a stream
+    leaves no cancel scope open behind it: the router bounds the entering with one of its own.
+    """
+
+    async def call(
+        self, plugin: str, method: Method, request: object, *, timeout_s: float
+    ) -> ProviderResponse:
+        """One unary answer of ``plugin``."""
+        ...
+
+    def stream(
+        self, plugin: str, request: ChatRequest, *, timeout_s: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[list[ChatEvent]]]:
+        """The events of one streamed answer, in batches as they come."""
+        ...
+
+
+class Dispatcher:
+    """Runs requests along their plans.
+
+    ``clock`` gives seconds that never go back, ``random`` numbers from 0 to 1; ``breaker``, where
+    given, is told of each outcome. Cancellation passes through untouched: it is no failure and no
+    reason for a fallback.
+    """
+
+    def __init__(
+        self,
+        supervisor: CallsWorkers,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        *,
+        breaker: Breaker | None = None,
+        policy: Policy = SHARED,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._supervisor = supervisor
+        self._clock = clock
+        self._random = random
+        self._breaker = breaker
+        self._policy = policy
+        self._sleep = sleep
+
+    async def run(
+        self, request: ProviderRequest, plan: Plan, *, timeout_s: float
+    ) -> ProviderResponse:
+        """The first answer along ``plan``, with its provider, model and attempts.
+
+        ``timeout_s`` is the deadline of the whole request, in seconds. Raises AllAttemptsFailed
+        with the attempts and the error to show, UsageError where ``timeout_s`` is not above 0.
+        """
+        walk = self._walk(plan, timeout_s)
+        method = METHOD_OF[type(request)]
+        while True:
+            target = walk.start()
+            addressed = request
+            if request.model != target.model:
+                addressed = replace(request, model=target.model)
+            try:
+                response = await self._supervisor.call(
+                    target.plugin, method, addressed, timeout_s=walk.step.timeout_s
+                )
+            except ProviderError as error:
+                walk.failed(error)
+            else:
+                walk.answered()
+                return replace(
+                    response,
+                    provider=target.plugin,
+                    model=response.model or target.model,
+                    attempts=tuple(walk.attempts),
+                    warnings=response.warnings + plan.warnings,
+                )
+            if walk.step.delay_s:
+                await self._sleep(walk.step.delay_s)
+
+    def stream(self, request: ChatRequest, plan: Plan, *, timeout_s: float) -> Answer:
+        """A streamed answer, as an async context manager; see :class:`Answer`."""
+        return Answer(
+            lambda: self._walk(plan, timeout_s),
+            self._supervisor.stream,
+            request,
+            plan,
+            self._sleep,
+        )
+
+    def _walk(self, plan: Plan, timeout_s: float) -> Walk:
+        return Walk(
+            plan,
+            timeout_s,
+            clock=self._clock,
+            random=self._random,
+            breaker=self._breaker,
+            policy=self._policy,
+        )

@@ -1,0 +1,189 @@
+"""What follows the outcome of an attempt: pure, with the time handed in.
+
+``begin`` and ``after`` walk a plan under the one deadline of its request. What a kind of error
+leads to stands in the table ``AFTER`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from stockade.errors import UsageError
+from stockade_sdk.errors import ErrorKind, ProviderError
+
+from .breaker import WHOLE_KEY
+from .catalogue import Target
+
+MIN_ATTEMPT_S = 0.005  # less than this is spent on the way to a worker and back
+MAX_WAIT_S = 5.0  # a vendor's Retry-After beyond this is an answer, not a pause
+MAX_BACKOFF_S = 5.0
+MAX_DOUBLINGS = 3
+BACKOFF_S: Mapping[ErrorKind, float] = (
+    MappingProxyType(  # first pauses, as WorkClaw's failover has them
+        {
+            ErrorKind.RATE_LIMITED: 1.2,
+            ErrorKind.OVERLOADED: 1.2,
+            ErrorKind.TIMEOUT: 0.7,
+            ErrorKind.NETWORK: 0.4,
+            ErrorKind.SERVER_ERROR: 0.4,
+        }
+    )
+)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a deadline is shared out: ``share`` of the rest for a target with others behind it."""
+
+    share: float = 0.6
+    attempt_s: float | None = None  # no attempt longer than this
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What a kind of error leads to: the next target, or ``retries`` where none is left."""
+
+    goes_on: bool
+    retries: int = 0
+
+
+NEXT, STOP, RETRY = Rule(goes_on=True), Rule(goes_on=False), Rule(goes_on=True, retries=1)
+
+AFTER: Mapping[ErrorKind, Rule] = MappingProxyType(
+    {
+        ErrorKind.AUTH: NEXT,
+        ErrorKind.QUOTA: NEXT,
+        ErrorKind.RATE_LIMITED: RETRY,  # only where the vendor says when, and soon
+        ErrorKind.MODEL_UNAVAILABLE: NEXT,
+        ErrorKind.CONTEXT_LENGTH: STOP,  # but see `_larger`
+        ErrorKind.CONTENT_FILTER: STOP,  # the caller's
+        ErrorKind.INVALID_REQUEST: STOP,  # the caller's
+        ErrorKind.UNSUPPORTED: STOP,  # the caller's
+        ErrorKind.TIMEOUT: NEXT,
+        ErrorKind.NETWORK: RETRY,
+        ErrorKind.OVERLOADED: RETRY,
+        ErrorKind.SERVER_ERROR: RETRY,
+        ErrorKind.MALFORMED_RESPONSE: RETRY,
+        ErrorKind.PERMISSION_DENIED: STOP,  # a fallback's answer would hide that a grant is missing
+        ErrorKind.OVER_BUDGET: NEXT,
+        ErrorKind.WORKER_DIED: RETRY,  # on a new worker
+        ErrorKind.OUT_OF_MEMORY: NEXT,  # a new worker would meet the same end
+        ErrorKind.PROTOCOL: NEXT,
+        ErrorKind.CANCELLED: STOP,
+        ErrorKind.UNKNOWN: NEXT,
+    }
+)
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt to make: wait ``delay_s``, then call ``target`` for at most ``timeout_s``.
+
+    ``rest`` are the targets behind it, ``tries`` counts from 1 on the same target, ``deadline`` is
+    the request's, on the caller's clock. ``first``: no other target was tried before.
+    """
+
+    target: Target
+    rest: tuple[Target, ...]
+    deadline: float
+    timeout_s: float
+    delay_s: float = 0.0
+    tries: int = 1
+    first: bool = True
+
+
+class Return(msgspec.Struct, frozen=True):
+    """The answer stands."""
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """Nothing more to try; the error to show is the last one or the first target's."""
+
+    show_last: bool
+
+
+RETURN = Return()
+SHARED = Policy()
+
+
+def allotted_s(remaining_s: float, fallbacks: int, policy: Policy = SHARED) -> float:
+    """Seconds for an attempt with so many targets behind it: a share, or all for the last."""
+    allotted = remaining_s * policy.share if fallbacks else remaining_s
+    return allotted if policy.attempt_s is None else min(allotted, policy.attempt_s)
+
+
+def backoff_s(kind: ErrorKind, retry: int) -> float:
+    """Seconds before the ``retry``-th retry (from 0) of the same target, before any jitter."""
+    return min(BACKOFF_S.get(kind, 0.0) * 2.0 ** min(retry, MAX_DOUBLINGS), MAX_BACKOFF_S)
+
+
+def begin(
+    targets: tuple[Target, ...], now: float, timeout_s: float, policy: Policy = SHARED
+) -> Try:
+    """The first attempt. Raises UsageError where ``timeout_s`` is not above 0."""
+    if not timeout_s > 0:  # NaN as well
+        raise UsageError(
+            f"a request cannot be answered within {timeout_s} s",
+            remedy="give a timeout above 0 seconds",
+        )
+    rest = targets[1:]
+    return Try(targets[0], rest, now + timeout_s, allotted_s(timeout_s, len(rest), policy))
+
+
+def after(
+    error: ProviderError | None,
+    at: Try,
+    now: float,
+    *,
+    delivered: bool = False,
+    jitter: float = 1.0,
+    policy: Policy = SHARED,
+) -> Return | Try | Fail:
+    """What follows the outcome of ``at``; ``None`` is an answer.
+
+    ``delivered``: some output has reached the caller, so nothing else can take its place.
+    ``jitter`` is a random number from 0 to 1.
+    """
+    if error is None:
+        return RETURN
+    rule, rest = AFTER[error.kind], at.rest
+    if error.kind is ErrorKind.CONTEXT_LENGTH:
+        rest = _larger(at.target, rest)
+        rule = NEXT if rest else STOP
+    if delivered or not rule.goes_on:
+        return Fail(show_last=True)
+    remaining = at.deadline - now
+    if remaining < MIN_ATTEMPT_S:
+        return Fail(show_last=False)
+    if not rest:
+        return _again(error, rule, at, remaining, jitter, policy)
+    if error.kind in WHOLE_KEY:  # another model of the same plugin would use the same key
+        rest = tuple(sorted(rest, key=lambda target: target.plugin == at.target.plugin))
+    timeout_s = allotted_s(remaining, len(rest) - 1, policy)
+    return Try(rest[0], rest[1:], at.deadline, timeout_s, first=False)
+
+
+def _again(
+    error: ProviderError, rule: Rule, at: Try, remaining: float, jitter: float, policy: Policy
+) -> Try | Fail:
+    """The same target once more, where its kind of error allows that and time is left for it."""
+    wait = error.retry_after_s
+    known = wait is not None or error.kind is not ErrorKind.RATE_LIMITED
+    if at.tries > rule.retries or not known:
+        return Fail(show_last=False)
+    if wait is None:
+        wait = backoff_s(error.kind, at.tries - 1) * (0.5 + 0.5 * jitter)
+    left = remaining - wait
+    if not 0.0 <= wait <= min(remaining * policy.share, MAX_WAIT_S) or left < MIN_ATTEMPT_S:
+        return Fail(show_last=False)
+    return Try(
+        at.target, (), at.deadline, allotted_s(left, 0, policy), wait, at.tries + 1, at.first
+    )
+
+
+def _larger(target: Target, rest: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Those of ``rest`` whose window is known to be larger than that of ``target``."""
+    window = target.info.context_tokens if target.info is not None else None
+    if window is None:
+        return ()
+    return tuple(one for one in rest if one.info and (one.info.context_tokens or 0) > window)

@@ -1,0 +1,59 @@
+"""What the operator set, as plain frozen values with their defaults."""
+
+import msgspec
+
+from stockade_sdk.capability import Capability
+from stockade_sdk.limits import Limits
+
+__all__ = ["TIERS", "GatewaySettings", "RequestSettings", "Settings", "SupervisionSettings"]
+
+TIERS = ("none", "restricted", "full")  # weakest first
+
+
+class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds a request may wait: over all, for a connection, the first byte, between bytes."""
+
+    timeout_s: float = 120.0
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 60.0
+    idle_timeout_s: float = 60.0
+
+
+class SupervisionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a plugin is given up: `deaths` within `window_s` seconds; how its life is checked."""
+
+    deaths: int = 3
+    window_s: float = 300.0
+    ping_interval_s: float = 1.0
+    ping_timeout_s: float = 3.0
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator set; everything has a default.
+
+    `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
+    `ceilings` maps fields of `Limits` to the most that a plugin gets.
+    """
+
+    requests: RequestSettings = RequestSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    routes: dict[Capability, tuple[str, ...]] = {}
+    aliases: dict[str, str] = {}
+    ceilings: dict[str, float] = {}
+    minimum_tier: str = "none"
+
+    def within_ceilings(self, limits: Limits) -> Limits:
+        """The limits, each cut to its ceiling where there is one."""
+        cut = {
+            field: type(getattr(limits, field))(min(getattr(limits, field), most))
+            for field, most in self.ceilings.items()
+        }
+        return msgspec.structs.replace(limits, **cut)

@@ -1,0 +1,279 @@
+"""Every worker of this host: `call` and `stream` find one, start one, or say why there is none.
+
+What a worker is and when it ends is in `worker`, who takes a call in `crew`. Nothing outlives the
+`async with`: no process, descriptor, task, socket or folder.
+"""
+
+from __future__ import annotations
+
+import random as _random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from stockade.channel.channel import Channel
+from stockade.errors import NotInstalled
+from stockade.process import RunFolder, sweep_stale
+from stockade.settings import SupervisionSettings
+from stockade_sdk.chat import ChatRequest
+from stockade_sdk.errors import ErrorKind, ProviderError
+from stockade_sdk.provider import Method
+from stockade_sdk.stream import ChatEvent
+
+from .answers import Unreadable, read_answer, read_events
+from .crew import Crew
+from .launch import PluginRuntime, WorkerChannel
+from .lifecycle import Event
+from .status import PluginEvent, PluginState, PluginStatus
+from .worker import STOP_GRACE_S, Connect, Worker
+
+CLOSE_S: Final = STOP_GRACE_S + 0.5  # for all workers to go when the host leaves
+
+Plugins = Mapping[str, PluginRuntime] | Callable[[str], PluginRuntime]
+
+
+async def _connect(path: str, outlet: Any, on_log: Any) -> WorkerChannel:
+    return await Channel.connect(path, outlet=outlet, on_log=on_log)
+
+
+class Supervisor:
+    """Runs plugins; use it in an `async with`. `plugins` gives what is needed to run one, by name,
+    and is asked at every start; it raises HostError where there is none.
+    """
+
+    def __init__(
+        self,
+        plugins: Plugins,
+        run: Path,
+        settings: SupervisionSettings | None = None,
+        *,
+        on_event: Callable[[PluginEvent], None] = lambda event: None,
+        on_line: Callable[[str, str, str], None] = lambda plugin, source, text: None,
+        connect: Connect = _connect,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self._runtime_of = plugins if callable(plugins) else partial(_named, plugins)
+        self._run = run
+        self._settings = settings or SupervisionSettings()
+        self._on_event = on_event
+        self._on_line = on_line
+        self._connect = connect
+        self._clock = clock
+        self._random = random
+        self._crews: dict[str, Crew] = {}
+        self._leaving: set[Crew] = set()
+        self._stack = AsyncExitStack()
+        self._in_haste = False
+        self._folder: RunFolder | None = None
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        sweep_stale(self._run)
+        async with AsyncExitStack() as stack:
+            self._folder = stack.enter_context(RunFolder.create(self._run))
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.push_async_exit(self._leave)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        # A task group wraps whatever leaves its block in a group of errors. Who uses a supervisor
+        # shall meet the error that was raised; only a cancellation is the task group's to handle.
+        if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
+            return await self._stack.__aexit__(kind, error, trace)
+        self._in_haste = True
+        await self._stack.__aexit__(None, None, None)
+        return None
+
+    async def _leave(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._tasks is not None
+        try:
+            if error is None and not self._in_haste:
+                with anyio.move_on_after(CLOSE_S):
+                    await self.stop()
+        finally:
+            for crew in self._all():
+                crew.closing = crew.closing or "the host is closing"
+            self._tasks.cancel_scope.cancel()
+
+    # --- requests ---
+
+    async def call(self, plugin: str, method: Method, request: object, *, timeout_s: float) -> Any:
+        """One call; the answer is of the type SHAPES has for `method`. Raises ProviderError, and
+        HostError where there is no such plugin.
+        """
+        crew = self._crews.get(plugin) or self._crew(plugin)
+        worker = crew.quick()
+        if worker is None:
+            began = self._clock()
+            worker = await crew.lease(timeout_s)
+            timeout_s -= self._clock() - began
+        channel = worker.channel
+        assert channel is not None
+        worker.live += 1
+        try:
+            raw = await channel.call(method, request, timeout_s=timeout_s)
+        except BaseException as error:
+            _note(worker, error)
+            raise
+        finally:
+            crew.done(worker)
+        worker.served = True
+        try:
+            return read_answer(method, raw)
+        except Unreadable as unreadable:
+            raise worker.offend(unreadable.reason) from unreadable
+
+    @asynccontextmanager
+    async def stream(
+        self, plugin: str, request: ChatRequest, *, timeout_s: float
+    ) -> AsyncIterator[AsyncIterator[list[ChatEvent]]]:
+        """Events of a streamed chat, in pieces; leaving the block cancels what is left of it.
+
+        Errors as of `call`, raised by the iteration. The order of the events is the reader's to
+        check.
+        """
+        crew = self._crews.get(plugin) or self._crew(plugin)
+        worker = crew.quick()
+        if worker is None:
+            began = self._clock()
+            worker = await crew.lease(timeout_s)
+            timeout_s -= self._clock() - began
+        channel = worker.channel
+        assert channel is not None
+        worker.live += 1
+        try:
+            async with channel.stream(Method.STREAM_CHAT, request, timeout_s=timeout_s) as pieces:
+                yield Events(worker, pieces)
+        finally:
+            if channel.abandoned:
+                worker.abandoned()
+            crew.done(worker)
+
+    # --- plugins ---
+
+    def status(self, plugin: str) -> PluginStatus:
+        """Where a plugin's workers stand; one that never ran is simply stopped."""
+        crew = self._crews.get(plugin)
+        return PluginStatus(state=PluginState.STOPPED) if crew is None else crew.status()
+
+    def try_again(self, plugin: str) -> None:
+        """Forget a plugin's deaths; its next call starts it."""
+        crew = self._crews.get(plugin)
+        if crew is not None:
+            crew.try_again()
+
+    async def drain(self, plugin: str, *, deadline_s: float = 30.0) -> None:
+        """Let a plugin's workers finish their calls, for so long, and end them.
+
+        Calls that come meanwhile get new workers, of what `plugins` says then.
+        """
+        crew = self._crews.pop(plugin, None)
+        if crew is None:
+            return
+        self._leaving.add(crew)
+        try:
+            crew.close("it is being taken down", Event.DRAIN)
+            with anyio.move_on_after(deadline_s):
+                await crew.empty()
+            crew.close("it was taken down", Event.STOP)
+            await crew.empty()
+        finally:
+            self._leaving.discard(crew)
+
+    async def stop(self) -> None:
+        """End all workers, calls in flight included; politely first, then by SIGKILL."""
+        crews = self._all()
+        for crew in crews:
+            crew.close("the host is closing", Event.STOP)
+        for crew in crews:
+            await crew.empty()
+
+    def _all(self) -> list[Crew]:
+        return [*self._crews.values(), *self._leaving]
+
+    def _crew(self, plugin: str) -> Crew:
+        crew = self._crews[plugin] = Crew(
+            plugin,
+            self._runtime_of,
+            self._recruit,
+            settings=self._settings,
+            tell=self._on_event,
+            random=self._random,
+            clock=self._clock,
+        )
+        return crew
+
+    def _recruit(self, crew: Crew, runtime: PluginRuntime, delay_s: float) -> Worker:
+        assert self._tasks is not None
+        worker = Worker(
+            runtime,
+            crew,
+            settings=self._settings,
+            word=secrets.token_hex(16),
+            connect=self._connect,
+            on_text=partial(self._on_line, runtime.name),
+            clock=self._clock,
+        )
+        self._tasks.start_soon(self._live, worker, delay_s, name=f"worker of {runtime.name}")
+        return worker
+
+    async def _live(self, worker: Worker, delay_s: float) -> None:
+        assert self._folder is not None
+        await worker.run(self._folder, delay_s=delay_s)
+
+
+class Events:
+    """A stream's events, a list at a time."""
+
+    __slots__ = ("_pieces", "_worker")
+
+    def __init__(self, worker: Worker, pieces: AsyncIterator[msgspec.Raw]) -> None:
+        self._worker = worker
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatEvent]:
+        raw = await self._pieces.__anext__()
+        self._worker.served = True
+        try:
+            return read_events(raw)
+        except Unreadable as unreadable:
+            raise self._worker.offend(unreadable.reason) from unreadable
+
+
+def _note(worker: Worker, error: BaseException) -> None:
+    """A call that timed out or was cancelled may be owed an answer still."""
+    if not isinstance(error, ProviderError) or error.kind is ErrorKind.TIMEOUT:
+        worker.abandoned()
+
+
+def _named(plugins: Mapping[str, PluginRuntime], name: str) -> PluginRuntime:
+    try:
+        return plugins[name]
+    except KeyError:
+        raise NotInstalled(
+            f"there is no plugin called {name}", remedy="`stockade list` names those there are"
+        ) from None

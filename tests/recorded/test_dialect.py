@@ -1,0 +1,193 @@
+"""Recorded traffic through the translator alone: nothing is lost, in either direction."""
+
+import json
+
+import msgspec
+import pytest
+
+from stockade_sdk import (
+    ChatEvent,
+    ChatRequest,
+    ChatResponse,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    ProviderError,
+    Thinking,
+    fold,
+)
+from stockade_sdk.dialects import openai_chat
+from stockade_sdk.sse import EventReader
+from tests.recorded.equivalences import differences, missing
+from tests.recorded.expected import FINISH, Said, error_kind, said, status_of, vectors
+from tests.recorded.interactions import CHAT, EMBEDDINGS, Interaction
+
+DOCUMENTED = {
+    "quota_exhausted": "quota",
+    "permission": "auth",
+    "request_too_large": "invalid_request",
+}
+
+
+def takes(condition):
+    """Say which interactions a test is for."""
+
+    def mark(test):
+        test.wanted = condition
+        return test
+
+    return mark
+
+
+def over_the_wire(value, kind):
+    """As between host and worker."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind)
+
+
+def decoded(interaction: Interaction) -> ChatResponse:
+    if not interaction.streamed:
+        answer = openai_chat.decode_response(msgspec.json.decode(interaction.body))
+        return over_the_wire(answer, ChatResponse)
+    return fold(over_the_wire(events_of(interaction), list[ChatEvent]))
+
+
+def events_of(interaction: Interaction) -> list[ChatEvent]:
+    reader, decoder = EventReader(), openai_chat.StreamDecoder()
+    sent = [*reader.feed(interaction.body), *reader.end()]
+    events = [event for one in sent for event in decoder.feed(one.data, one.event)]
+    return [*events, *decoder.finish()]
+
+
+@takes(lambda one: one.request is not None and one.api == CHAT)
+def test_a_chat_request_comes_out_as_it_went_in(interaction):
+    request = over_the_wire(openai_chat.decode_request(interaction.request), ChatRequest)
+
+    payload, warnings = openai_chat.encode_request(
+        request, stream=bool(interaction.request.get("stream"))
+    )
+
+    assert differences(json.loads(msgspec.json.encode(payload)), interaction.request) == []
+    assert warnings == ()
+
+
+@takes(lambda one: one.request is not None and one.api == EMBEDDINGS)
+def test_an_embedding_request_comes_out_as_it_went_in(interaction):
+    request = openai_chat.decode_embedding_request(interaction.request)
+
+    payload, warnings = openai_chat.encode_embedding_request(
+        over_the_wire(request, EmbeddingRequest)
+    )
+
+    assert differences(payload, interaction.request) == []
+    assert warnings == ()
+
+
+@takes(lambda one: one.api == CHAT and said(one).error is None)
+def test_an_answer_says_what_was_recorded(interaction):
+    response = decoded(interaction)
+
+    assert_says(response, said(interaction))
+
+
+@takes(lambda one: one.api == CHAT and said(one).error is None and not one.streamed)
+def test_an_answer_for_a_client_holds_all_that_the_vendor_said(interaction):
+    response = decoded(interaction)
+
+    carried = json.loads(msgspec.json.encode(openai_chat.encode_response(response)))
+
+    assert missing(carried, interaction.json) == []
+
+
+@takes(lambda one: one.api == CHAT and said(one).error is None and one.streamed)
+def test_a_stream_for_a_client_says_the_same(interaction):
+    events = events_of(interaction)
+    encoder = openai_chat.StreamEncoder(id="client-1", model="client", include_usage=True)
+    decoder = openai_chat.StreamDecoder()
+
+    chunks = [msgspec.json.encode(chunk) for chunk in encoder.feed_all(events)]
+    again = fold([*(event for chunk in chunks for event in decoder.feed(chunk)), *decoder.finish()])
+
+    first = fold(events)
+    assert again.output == first.output
+    assert (again.finish_reason, again.raw_finish_reason) == (
+        first.finish_reason,
+        first.raw_finish_reason,
+    )
+    assert again.usage == first.usage
+    extras = {**first.provider_metadata["openai_chat"], "created": 0}
+    assert missing(again.provider_metadata["openai_chat"], extras) == []
+
+
+@takes(lambda one: one.api == CHAT and said(one).error is not None)
+def test_a_failure_has_the_kind_of_the_recorded_one(interaction):
+    recorded = said(interaction).error
+    kind = error_kind(status_of(interaction, recorded), recorded)
+
+    error = raised_by(interaction)
+
+    assert error.kind == kind
+    assert error.status == status_of(interaction, recorded)
+
+
+@takes(lambda one: one.api == EMBEDDINGS and not one.failed)
+def test_embeddings_are_the_recorded_numbers(interaction):
+    answer = msgspec.json.decode(interaction.body)
+
+    response = over_the_wire(openai_chat.decode_embedding_response(answer), EmbeddingResponse)
+
+    assert [list(vector) for vector in response.embeddings] == vectors(interaction.json)
+    as_base64 = isinstance(interaction.json["data"][0]["embedding"], str)
+    carried = openai_chat.encode_embedding_response(response, as_base64=as_base64)
+    assert missing(carried, interaction.json) == []
+
+
+@takes(lambda one: one.api == EMBEDDINGS and one.failed)
+def test_a_failed_embedding_has_the_kind_of_the_recorded_one(interaction):
+    error = raised_by(interaction)
+
+    assert error.kind == error_kind(interaction.status, interaction.json)
+
+
+def test_documented_errors_have_the_kind_they_are_documented_with(recorded_dir):
+    file = recorded_dir / "_documented_errors.json"
+    if not file.is_file():
+        pytest.skip(f"there is no file {file}")
+    wrong = []
+    for case in json.loads(file.read_text(encoding="utf-8"))["cases"]:
+        response = case["response"]
+        if response["status"] < 400:
+            continue
+        body = response.get("json", response.get("body"))
+        error = openai_chat.classify_error(response["status"], response["headers"], body)
+        expected = DOCUMENTED.get(case["expected_class"], case["expected_class"])
+        if error.kind != expected:
+            wrong.append(f"{case['id']}: {error.kind}, documented as {expected}")
+    assert wrong == []
+
+
+def raised_by(interaction: Interaction) -> ProviderError:
+    if interaction.failed:
+        return openai_chat.classify_error(
+            interaction.status, dict(interaction.headers), interaction.body
+        )
+    with pytest.raises(ProviderError) as caught:
+        decoded(interaction)
+    return caught.value
+
+
+def assert_says(response: ChatResponse, recorded: Said) -> None:
+    """The canonical answer is the recorded one: text, reasoning, calls, reason, usage."""
+    assert response.text == recorded.text
+    thoughts = "".join(p.text for p in response.output.content if isinstance(p, Thinking))
+    if recorded.thinking:
+        assert thoughts == recorded.thinking
+    assert [(call.name, call.arguments) for call in response.tool_calls] == [
+        (name, arguments) for _, name, arguments in recorded.calls
+    ]
+    for call, (id, _, _) in zip(response.tool_calls, recorded.calls, strict=True):
+        assert call.id == id or (not id and call.id)
+    assert response.raw_finish_reason == recorded.finish
+    assert response.finish_reason == FINISH.get(recorded.finish or "", "other")
+    usage = msgspec.to_builtins(response.usage) if response.usage is not None else {}
+    assert {name: usage.get(name) for name in recorded.usage} == recorded.usage
+    extra = (response.provider_metadata or {}).get("openai_chat", {}).get("choices", [])
+    assert 1 + len(extra) == recorded.choices

@@ -1,0 +1,215 @@
+"""Which targets a request gets, in which order, and why others are left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from stockade.errors import NotInstalled, UsageError
+from stockade.router import Catalogue, Needs, NoSuchModel, Standing, candidates, needs_of
+from stockade_sdk.capability import Capability, ModelInfo
+from stockade_sdk.chat import (
+    ChatRequest,
+    Image,
+    Message,
+    MessageRole,
+    ResponseFormat,
+    ToolDefinition,
+)
+from stockade_sdk.embedding import EmbeddingRequest
+
+CHAT, VISION, EMBED = Needs(Capability.CHAT), Needs(Capability.VISION), Needs(Capability.EMBEDDING)
+BOTH = (Capability.CHAT, Capability.VISION)
+
+
+def info(id: str, *capabilities: Capability, **more) -> ModelInfo:
+    return ModelInfo(id=id, capabilities=capabilities or (Capability.CHAT,), **more)
+
+
+CATALOGUE = Catalogue(
+    [
+        ("alpha", info("a1", features=("streaming",), context_tokens=8_000)),
+        ("alpha", info("a2", *BOTH, features=("tools",), context_tokens=128_000)),
+        ("beta", info("b1", features=("tools", "json_schema"), aliases=("bee",))),
+        ("gamma", info("g1", Capability.EMBEDDING)),
+        ("delta", info("d1", *BOTH)),
+        ("away", info("x1")),
+    ],
+    ["alpha", "beta", "gamma", "delta"],
+)
+ROUTES = {
+    Capability.CHAT: ("beta/b1", "alpha/a2", "delta/d1"),
+    Capability.EMBEDDING: ("gamma/g1",),
+}
+
+
+def order(needs: Needs, **options) -> list[str]:
+    return [target.name for target in candidates(needs, CATALOGUE, **options).targets]
+
+
+def test_without_a_route_each_plugin_gives_its_first_model_in_the_order_of_installation() -> None:
+    assert order(CHAT) == ["alpha/a1", "beta/b1", "delta/d1"]
+    assert order(EMBED) == ["gamma/g1"]
+
+
+def test_a_route_decides_where_there_is_one() -> None:
+    assert order(CHAT, routes=ROUTES) == ["beta/b1", "alpha/a2", "delta/d1"]
+    assert order(CHAT, routes=ROUTES, model="auto") == ["beta/b1", "alpha/a2", "delta/d1"]
+
+
+def test_an_image_goes_down_the_vision_route() -> None:
+    routes = {**ROUTES, Capability.VISION: ("delta/d1", "alpha/a2")}
+
+    assert order(VISION, routes=routes) == ["delta/d1", "alpha/a2"]
+
+
+def test_without_a_vision_route_an_image_goes_to_what_can_see_of_the_chat_route() -> None:
+    plan = candidates(VISION, CATALOGUE, routes=ROUTES)
+
+    assert [target.name for target in plan.targets] == ["alpha/a2", "delta/d1"]
+    assert plan.rejected == (("beta/b1", "the model does not serve vision"),)
+
+
+def test_where_nothing_of_the_chat_route_can_see_other_plugins_do() -> None:
+    assert order(VISION, routes={Capability.CHAT: ("beta/b1",)}) == ["alpha/a2", "delta/d1"]
+
+
+def test_a_capability_nobody_has_leaves_no_target() -> None:
+    assert order(Needs(Capability.RERANK)) == []
+
+
+def test_a_full_id_stands_alone_also_where_it_is_not_listed() -> None:
+    plan = candidates(CHAT, CATALOGUE, model="alpha/unheard-of", routes=ROUTES)
+
+    assert [target.name for target in plan.targets] == ["alpha/unheard-of"]
+    assert plan.pinned
+
+
+def test_a_full_id_that_cannot_serve_the_request_is_left_out_with_the_reason() -> None:
+    plan = candidates(VISION, CATALOGUE, model="beta/b1")
+
+    assert plan.targets == ()
+    assert plan.rejected == (("beta/b1", "the model does not serve vision"),)
+
+
+def test_an_alias_is_followed_by_the_fallbacks_and_the_routes_primary_comes_last() -> None:
+    aliases = {"dee": "delta/d1"}
+
+    assert order(CHAT, routes=ROUTES, aliases=aliases, model="dee") == [
+        "delta/d1",
+        "alpha/a2",
+        "beta/b1",
+    ]
+
+
+def test_an_alias_without_a_route_stands_alone() -> None:
+    assert order(CHAT, model="bee") == ["beta/b1"]
+
+
+def test_an_alias_to_several_targets_is_a_route_of_its_own() -> None:
+    aliases = {"two": ("delta/d1", "beta/b1")}
+
+    assert order(CHAT, routes=ROUTES, aliases=aliases, model="two") == ["delta/d1", "beta/b1"]
+
+
+def test_a_capability_in_place_of_a_model_names_its_route() -> None:
+    routes = {**ROUTES, Capability.VISION: ("delta/d1",)}
+
+    assert order(CHAT, routes=routes, model="vision") == ["delta/d1"]
+
+
+def test_a_capability_of_another_kind_of_request_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="embedding does not fit"):
+        candidates(CHAT, CATALOGUE, model="embedding")
+
+
+def test_a_named_plugin_gives_its_first_model_that_serves() -> None:
+    assert order(CHAT, plugin="alpha", routes=ROUTES) == ["alpha/a1"]
+    assert order(VISION, plugin="alpha", routes=ROUTES) == ["alpha/a2"]
+
+
+def test_a_named_plugin_that_cannot_serve_says_why() -> None:
+    plan = candidates(CHAT, CATALOGUE, plugin="gamma")
+
+    assert plan.targets == ()
+    assert plan.rejected == (("gamma/g1", "the model does not serve chat"),)
+
+
+def test_a_named_plugin_that_is_missing_is_an_error() -> None:
+    with pytest.raises(NotInstalled):
+        candidates(CHAT, CATALOGUE, plugin="nobody")
+
+
+def test_the_requests_own_name_must_mean_something() -> None:
+    with pytest.raises(NoSuchModel):
+        candidates(CHAT, CATALOGUE, model="nothing", routes=ROUTES)
+
+
+def test_a_routes_entry_that_means_nothing_is_left_out_with_the_reason() -> None:
+    routes = {Capability.CHAT: ("gone/x", "auto", "away/x1", "beta/b1", "beta/b1")}
+
+    plan = candidates(CHAT, CATALOGUE, routes=routes)
+
+    assert [target.name for target in plan.targets] == ["beta/b1"]
+    assert [name for name, _ in plan.rejected] == ["gone/x", "auto", "away/x1"]
+
+
+def test_a_routes_entry_may_be_an_alias() -> None:
+    assert order(CHAT, routes={Capability.CHAT: ("bee", "alpha/a1")}) == ["beta/b1", "alpha/a1"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "needs"),
+    [
+        (ChatRequest.of_text("x"), CHAT),
+        (
+            ChatRequest(messages=(), tools=(ToolDefinition("t"),)),
+            Needs(Capability.CHAT, ("tools",)),
+        ),
+        (
+            ChatRequest(messages=(), response_format=ResponseFormat(type="json_schema")),
+            Needs(Capability.CHAT, ("json_schema",)),
+        ),
+        (ChatRequest(messages=(), response_format=ResponseFormat()), CHAT),
+        (ChatRequest(messages=(Message(MessageRole.USER, (Image(url="u"),)),)), VISION),
+        (EmbeddingRequest.of_texts("x"), EMBED),
+    ],
+)
+def test_needs_come_from_the_requests_content(request_, needs) -> None:
+    assert needs_of(request_) == needs
+
+
+def test_tools_go_to_models_that_have_them_or_said_nothing() -> None:
+    tools = Needs(Capability.CHAT, ("tools",))
+
+    assert order(tools) == ["alpha/a2", "beta/b1", "delta/d1"]
+    assert order(tools, routes={Capability.CHAT: ("alpha/a1", "delta/d1")}) == ["delta/d1"]
+
+
+def test_a_window_that_is_known_to_be_too_small_is_left_out() -> None:
+    large = Needs(Capability.CHAT, (), 50_000)
+
+    assert order(large) == ["alpha/a2", "beta/b1", "delta/d1"]
+    assert order(large, model="alpha/a1") == []
+
+
+def test_targets_at_rest_come_after_the_ready_ones_and_stopped_ones_last() -> None:
+    health = {
+        "alpha": Standing("stopped"),
+        "beta/b1": Standing("cooling", 2_000.0),
+        "delta": Standing("cooling", 1_000.0),
+    }
+
+    assert order(CHAT, health=health) == ["delta/d1", "beta/b1", "alpha/a1"]
+    del health["beta/b1"]
+    assert order(CHAT, health=health) == ["beta/b1", "delta/d1", "alpha/a1"]
+
+
+def test_where_nothing_is_ready_the_least_bad_is_tried_and_that_is_said() -> None:
+    health = {name: Standing("cooling", 5.0, "auth") for name in ("alpha", "beta", "delta")}
+
+    plan = candidates(CHAT, CATALOGUE, health=health)
+
+    assert len(plan.targets) == 3
+    assert [warning.code for warning in plan.warnings] == ["all_targets_resting"]
+    del health["delta"]
+    assert candidates(CHAT, CATALOGUE, health=health).warnings == ()

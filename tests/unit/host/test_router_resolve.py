@@ -1,0 +1,213 @@
+"""Names to targets: the order of the readings, and what is no name."""
+
+from __future__ import annotations
+
+import pytest
+
+from stockade.errors import NotInstalled
+from stockade.router import AliasLoop, AmbiguousModel, Catalogue, MatchedBy, NoSuchModel, resolve
+from stockade_sdk.capability import Capability, ModelInfo
+
+
+def model(full_id: str, *aliases: str) -> tuple[str, ModelInfo]:
+    plugin, _, id = full_id.partition("/")
+    return plugin, ModelInfo(id=id, capabilities=(Capability.CHAT,), aliases=aliases)
+
+
+CATALOGUE = Catalogue(
+    [
+        model("openai/gpt-4o", "gpt4"),
+        model("openai/gpt-4o-mini"),
+        model("openrouter/anthropic/claude-sonnet", "or-sonnet"),
+        model("openrouter/openai/gpt-4o"),
+        model("openrouter/auto"),
+        model("groq/llama", "fast"),
+        model("mistral/llama"),
+        model("mistral/fast-one", "quick"),
+        model("groq/quick"),
+    ],
+    ["openai", "openrouter", "groq", "mistral", "anthropic"],
+)
+
+
+def names(name: str, **options) -> list[str]:
+    return [target.name for target in resolve(name, CATALOGUE, **options).targets]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "by"),
+    [
+        ("mine", "openai/gpt-4o", MatchedBy.USER_ALIAS),
+        ("gpt4", "openai/gpt-4o", MatchedBy.PLUGIN_ALIAS),
+        ("gpt-4o", "openai/gpt-4o", MatchedBy.SHORT_NAME),
+        ("openai/gpt-4o", "openai/gpt-4o", MatchedBy.FULL_ID),
+        (" OpenAI /gpt-4o ", "openai/gpt-4o", MatchedBy.FULL_ID),
+        ("openrouter/anthropic/claude-sonnet", "openrouter/anthropic/claude-sonnet", "full_id"),
+    ],
+)
+def test_a_name_is_read_as_what_it_is(name, expected, by) -> None:
+    found = resolve(name, CATALOGUE, aliases={"mine": "gpt4"})
+
+    assert [target.name for target in found.targets] == [expected]
+    assert found.by == by
+
+
+def test_a_full_id_reaches_an_installed_plugin_though_no_catalogue_lists_it() -> None:
+    found = resolve("groq/brand-new", CATALOGUE)
+
+    assert [(t.plugin, t.model, t.info) for t in found.targets] == [("groq", "brand-new", None)]
+    assert found.by is MatchedBy.FULL_ID
+
+
+def test_what_another_plugin_lists_never_takes_over_a_full_id() -> None:
+    # openrouter lists models called openai/gpt-4o and anthropic/claude-sonnet
+    assert names("openai/gpt-4o") == ["openai/gpt-4o"]
+    assert names("anthropic/claude-sonnet") == ["anthropic/claude-sonnet"]
+
+
+def test_a_model_id_with_a_slash_is_a_short_name_where_no_such_plugin_is_installed() -> None:
+    catalogue = Catalogue([model("openrouter/meta/llama")], ["openrouter"])
+
+    found = resolve("meta/llama", catalogue)
+
+    assert [target.name for target in found.targets] == ["openrouter/meta/llama"]
+    assert found.by is MatchedBy.SHORT_NAME
+
+
+def test_the_operators_alias_may_hide_a_full_id_and_says_so() -> None:
+    found = resolve("openai/gpt-4o", CATALOGUE, aliases={"openai/gpt-4o": "groq/llama"})
+
+    assert [target.name for target in found.targets] == ["groq/llama"]
+    assert [warning.code for warning in found.warnings] == ["name_shadowed"]
+    assert "openai/gpt-4o" in found.warnings[0].message
+
+
+def test_an_alias_that_hides_nothing_gives_no_warning() -> None:
+    aliases = {"mine": "openai/gpt-4o", "gpt-4o-mini": "openai/gpt-4o-mini"}
+
+    assert resolve("mine", CATALOGUE, aliases=aliases).warnings == ()
+    assert resolve("gpt-4o-mini", CATALOGUE, aliases=aliases).warnings == ()
+
+
+def test_a_plugins_alias_that_hides_anothers_model_says_so() -> None:
+    found = resolve("quick", CATALOGUE)
+
+    assert [target.name for target in found.targets] == ["mistral/fast-one"]
+    assert "groq/quick" in found.warnings[0].message
+
+
+def test_a_short_name_of_two_plugins_is_an_error_with_both() -> None:
+    with pytest.raises(AmbiguousModel, match="groq/llama, mistral/llama") as raised:
+        resolve("llama", CATALOGUE)
+
+    assert raised.value.candidates == ("groq/llama", "mistral/llama")
+    assert raised.value.exit_code == 2
+
+
+def test_an_ambiguous_name_is_not_saved_by_a_default_plugin() -> None:
+    with pytest.raises(AmbiguousModel):
+        resolve("llama", CATALOGUE, default_plugin="groq")
+
+
+def test_an_unknown_name_suggests_up_to_three() -> None:
+    with pytest.raises(NoSuchModel) as raised:
+        resolve("gpt-4oo", CATALOGUE)
+
+    assert "gpt-4o" in raised.value.suggestions
+    assert 1 <= len(raised.value.suggestions) <= 3
+    assert "did you mean gpt-4o" in str(raised.value)
+
+
+def test_an_alias_of_the_operators_is_suggested_too() -> None:
+    with pytest.raises(NoSuchModel) as raised:
+        resolve("zebrra", CATALOGUE, aliases={"zebra": "gpt4"})
+
+    assert raised.value.suggestions == ("zebra",)
+
+
+def test_a_long_name_with_escape_codes_is_quoted_short_and_harmless() -> None:
+    with pytest.raises(NoSuchModel) as raised:
+        resolve("\x1b[31m" + "x" * 100_000, CATALOGUE)
+
+    assert "\x1b" not in str(raised.value)
+    assert len(str(raised.value)) < 1_000
+
+
+@pytest.mark.parametrize("name", ["", "   ", "/gpt-4o", "openai/", "nobody/nothing", "GPT-4O"])
+def test_what_is_no_name_is_refused(name) -> None:
+    with pytest.raises(NoSuchModel):
+        resolve(name, CATALOGUE)
+
+
+def test_an_unknown_name_goes_to_the_default_plugin_where_there_is_one() -> None:
+    found = resolve("zzz", CATALOGUE, default_plugin="openrouter")
+
+    assert [target.name for target in found.targets] == ["openrouter/zzz"]
+    assert found.by is MatchedBy.DEFAULT_PLUGIN
+
+
+def test_aliases_may_lead_to_aliases() -> None:
+    assert names("a", aliases={"a": "b", "b": "gpt4"}) == ["openai/gpt-4o"]
+
+
+def test_an_alias_may_name_several_targets_in_order() -> None:
+    aliases = {"a": ("fast", "gpt4", "groq/llama")}
+
+    assert names("a", aliases=aliases) == ["groq/llama", "openai/gpt-4o"]
+
+
+@pytest.mark.parametrize(
+    "aliases", [{"a": "a"}, {"a": "b", "b": "c", "c": "a"}, {"a": ("gpt4", "b"), "b": "a"}]
+)
+def test_a_loop_of_aliases_is_an_error_that_shows_the_way_round(aliases) -> None:
+    with pytest.raises(AliasLoop, match="leads back") as raised:
+        resolve("a", CATALOGUE, aliases=aliases)
+
+    assert raised.value.path[0] == raised.value.path[-1]
+
+
+def test_an_alias_to_nothing_names_the_alias() -> None:
+    with pytest.raises(NoSuchModel, match=r"the alias 'a' leads to it"):
+        resolve("a", CATALOGUE, aliases={"a": "gone"})
+
+
+def test_auto_and_capabilities_follow_their_route_whatever_plugins_call_their_models() -> None:
+    auto, vision = resolve("auto", CATALOGUE), resolve("vision", CATALOGUE)
+
+    assert (auto.by, auto.targets) == (MatchedBy.AUTO, ())
+    assert (vision.by, vision.capability) == (MatchedBy.CAPABILITY, Capability.VISION)
+
+
+def test_an_alias_may_lead_to_a_capability() -> None:
+    assert resolve("see", CATALOGUE, aliases={"see": "vision"}).capability is Capability.VISION
+
+
+@pytest.mark.parametrize(
+    ("name", "plugin", "expected"),
+    [
+        ("llama", "mistral", "mistral/llama"),
+        ("mistral/llama", "mistral", "mistral/llama"),
+        ("openai/gpt-4o", "openrouter", "openrouter/openai/gpt-4o"),
+        ("gpt-4o", "groq", "groq/gpt-4o"),  # the plugin that was named wins over the catalogue
+        ("or-sonnet", "openrouter", "openrouter/anthropic/claude-sonnet"),
+    ],
+)
+def test_a_named_plugin_decides(name, plugin, expected) -> None:
+    assert names(name, plugin=plugin) == [expected]
+
+
+def test_a_plugin_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(NotInstalled, match="'gone' is not installed"):
+        resolve("m", CATALOGUE, plugin="gone")
+
+
+def test_an_alias_to_another_plugin_than_the_named_one_is_an_error() -> None:
+    with pytest.raises(NoSuchModel, match="your alias means openai/gpt-4o"):
+        resolve("mine", CATALOGUE, aliases={"mine": "gpt4"}, plugin="groq")
+
+
+def test_the_first_of_two_models_with_one_id_stays() -> None:
+    first = ModelInfo(id="m", context_tokens=1)
+    catalogue = Catalogue([("p", first), ("p", ModelInfo(id="m", context_tokens=2))], ["p"])
+
+    assert resolve("m", catalogue).targets[0].info == first

@@ -1,0 +1,152 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from stockade.errors import SettingsError, StateError
+from stockade.settings import Home, Settings, parse_settings, read_settings
+from stockade_sdk.capability import Capability
+from stockade_sdk.limits import Limits
+from stockade_sdk.units import MIB
+
+FULL = b"""\
+minimum_tier = "restricted"
+
+[requests]
+timeout = "20s"
+connect_timeout = "500ms"
+first_byte_timeout = "2m"
+idle_timeout = "1.5s"
+
+[routes]
+chat = ["echo/default", "OpenAI/org/model"]
+
+[aliases]
+fast = "openai/gpt-4o-mini"
+
+[supervision]
+deaths = 5
+window = "10m"
+ping_interval = "2s"
+ping_timeout = "4s"
+
+[ceilings]
+memory = "128 MiB"
+cpu = 0.5
+workers = 2
+request_timeout = "30s"
+
+[gateway]
+host = "::1"
+port = 9000
+"""
+
+
+def test_home_is_what_the_variable_names_and_absolute(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Home.find({"STOCKADE_HOME": "here"}).root == tmp_path / "here"
+    assert Home.find({"STOCKADE_HOME": str(tmp_path)}).state_db == tmp_path / "state.db"
+
+
+def test_home_is_the_users_data_folder_where_the_variable_is_absent_or_empty():
+    for environ in ({}, {"STOCKADE_HOME": ""}):
+        assert Home.find(environ).root.name == "stockade"
+        assert Home.find(environ).root.is_absolute()
+
+
+def test_finding_home_makes_nothing_and_ensure_makes_it_private(tmp_path: Path):
+    home = Home.find({"STOCKADE_HOME": str(tmp_path / "a" / "b")})
+    assert not (tmp_path / "a").exists()
+
+    home.ensure()
+    home.ensure()
+
+    for folder in (home.root, home.plugins, home.environments, home.data, home.logs, home.run):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_home_in_the_way_of_a_file_is_a_state_error(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="cannot make the folder"):
+        Home(tmp_path / "file" / "home").ensure()
+
+
+def test_no_file_gives_the_defaults(tmp_path: Path):
+    assert read_settings(Home(tmp_path)) == Settings()
+    assert Settings().requests.timeout_s == 120
+
+
+def test_every_key_is_read(tmp_path: Path):
+    home = Home(tmp_path)
+    home.settings_toml.write_bytes(FULL)
+
+    settings = read_settings(home)
+
+    assert settings.minimum_tier == "restricted"
+    assert settings.requests.timeout_s == 20
+    assert settings.requests.connect_timeout_s == 0.5
+    assert settings.requests.first_byte_timeout_s == 120
+    assert settings.requests.idle_timeout_s == 1.5
+    assert settings.routes == {Capability.CHAT: ("echo/default", "openai/org/model")}
+    assert settings.aliases == {"fast": "openai/gpt-4o-mini"}
+    assert (settings.supervision.deaths, settings.supervision.window_s) == (5, 600)
+    assert (settings.gateway.host, settings.gateway.port) == ("::1", 9000)
+    assert settings.ceilings["memory_bytes"] == 128 * MIB
+
+
+def test_ceilings_cut_and_never_raise():
+    settings = parse_settings(FULL)
+    cut = settings.within_ceilings(Limits(cpu_cores=4.0, workers=1))
+    assert (cut.memory_bytes, cut.cpu_cores, cut.workers) == (128 * MIB, 0.5, 1)
+    assert type(cut.memory_bytes) is int
+    assert cut.request_timeout_s == 30
+    assert cut.open_files == Limits().open_files
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[requests]\ntimeuot = "1s"', "line 2: requests.timeuot is not a setting; write timeout"),
+        ("\n[request]\n", "line 2: request is not a setting; write requests"),
+        ("requests = 3", "line 1: requests is not a table"),
+        ("[requests]\ntimeout = 20", "line 2: requests.timeout is not text with a unit"),
+        ('[requests]\ntimeout = "20"', "line 2: requests.timeout is not a duration"),
+        ('[requests]\ntimeout = "0s"', "line 2: requests.timeout is out of range"),
+        ('[requests]\ntimeout = "25h"', "line 2: requests.timeout is out of range"),
+        ('[routes]\nchta = ["a/b"]', "line 2: routes.chta is not a setting; write chat"),
+        ('[routes]\nchat = "a/b"', "line 2: routes.chat is not a list"),
+        ("[routes]\nchat = []", "line 2: routes.chat is not a list"),
+        ('[routes]\nchat = ["nomodel"]', "line 2: routes.chat is not a target"),
+        ('[aliases]\n"\\u0007" = "a/b"', "is not a name"),
+        ('[aliases]\nx = "a/"', "line 2: aliases.x is not a target"),
+        ('[ceilings]\nmemory = "1 KiB"', "line 2: ceilings.memory is out of bounds"),
+        ('[ceilings]\nmemory = "1 MB"', "line 2: ceilings.memory has the unit"),
+        ("[ceilings]\nworkers = true", "line 2: ceilings.workers is not a number"),
+        ("[supervision]\ndeaths = 0", "line 2: supervision.deaths is not a number in range"),
+        ("[supervision]\ndeaths = true", "line 2: supervision.deaths is not a number in range"),
+        ("[gateway]\nport = 70000", "line 2: gateway.port is not a number in range"),
+        ('minimum_tier = "ful"', "line 1: minimum_tier is not a tier"),
+        ("minimum_tier = []", "line 1: minimum_tier is not a tier"),
+        ("[requests\n", "is not TOML"),
+        ("a = " + "[" * 5000, "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_line_key_and_remedy(text: str, said: str):
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text.encode())
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert caught.value.remedy
+    assert str(caught.value).isprintable() or "\n" in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(SettingsError, match="is not TOML"):
+        parse_settings(b"\xff\xfe")
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path):
+    home = Home(tmp_path)
+    home.settings_toml.mkdir()
+    with pytest.raises(SettingsError, match=r"stockade\.toml"):
+        read_settings(home)
