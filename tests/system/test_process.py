@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from stockade.process import Child, Exit, RunFolder, read_usage, sweep_stale
+from stockade.process import Child, Exit, RunFolder, read_usage, remove_tree, sweep_stale
 
 MIB = 1024 * 1024
 PATIENCE_S = 20.0
@@ -339,3 +339,39 @@ async def until_gone(pid: int) -> None:
     with anyio.fail_after(5):
         while not gone(pid):  # noqa: ASYNC110  # not our child: there is nothing to wait for
             await anyio.sleep(0.001)
+
+
+# --- removing what a stranger left ---
+
+
+def test_a_tree_of_any_depth_and_mode_is_removed_and_links_are_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("x")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to(precious)
+    (tree / "sub").mkdir()
+    (tree / "sub" / "link").symlink_to(precious)
+    fd = os.open(tree, os.O_RDONLY)
+    for _ in range(3000):  # deeper than a path is long, and than Python recurses
+        os.mkdir("d", dir_fd=fd)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=deeper))
+        os.close(fd)
+        fd = deeper
+    os.close(fd)
+    (tree / "locked").mkdir()
+    (tree / "locked" / "file").touch()
+    (tree / "locked").chmod(0)
+
+    remove_tree(tree)
+
+    assert not tree.exists()
+    assert (precious / "file").exists()
+
+
+def test_a_tree_that_is_not_there_is_removed_already(tmp_path: Path) -> None:
+    remove_tree(tmp_path / "none")
+
+    assert list(tmp_path.iterdir()) == []

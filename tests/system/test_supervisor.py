@@ -85,6 +85,9 @@ class Provider:
                 ctx.log.warning(rest, number=7)
             case "raise":
                 raise RuntimeError(rest)
+            case "scratch":
+                os.makedirs("a/b")
+                open("a/b/note", "w").close()
             case "hang_up":
                 os.closerange(3, 1000)
                 time.sleep(1000)
@@ -365,6 +368,17 @@ async def test_an_idle_worker_is_dismissed_and_the_next_call_starts_another(hous
     assert between.state is PluginState.STOPPED
     assert between.deaths == 0
     assert first != second
+
+
+async def test_a_workers_scratch_folder_goes_with_it(house: House) -> None:
+    async with house.supervisor() as supervisor:
+        await say(supervisor, "scratch")
+        (folder,) = house.run.iterdir()
+        left = [path for path in folder.rglob("*") if path.is_file()]
+        await supervisor.drain("good")
+        await house.until(lambda: not list(folder.iterdir()))
+
+    assert [path.name for path in left] == ["note"]
 
 
 async def test_drain_lets_calls_finish_and_later_calls_start_anew(house: House) -> None:
@@ -687,18 +701,37 @@ async def test_an_interrupted_host_leaves_no_worker(house: House, number: signal
     assert swept == 1  # the new host's own
 
 
-async def test_an_unstartable_program_leaves_nothing(house: House) -> None:
-    house.add("absent", PLUGIN)
-    runtime = house.plugins["absent"]
+def no_landlock(prepared: Prepared) -> Prepared:
+    raise StartRefused("this machine has no landlock")
 
-    def prepare(launch: Launch) -> Prepared:
-        raise StartRefused("this machine has no landlock")
 
-    house.plugins["absent"] = dataclasses.replace(runtime, prepare=prepare)
+def no_program(prepared: Prepared) -> Prepared:
+    return dataclasses.replace(prepared, argv=("/nonexistent/python",))
+
+
+def no_room(prepared: Prepared) -> Prepared:
+    return dataclasses.replace(
+        prepared, plan=dataclasses.replace(prepared.plan, launch="x" * 99999)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(no_landlock, "no landlock"), (no_program, "/nonexistent/python"), (no_room, "its plan has")],
+)
+async def test_a_start_that_fails_half_way_leaves_nothing(
+    house: House, spoil: Callable[[Prepared], Prepared], said: str
+) -> None:
+    runtime = house.plugins["good"]
+    house.plugins["good"] = dataclasses.replace(
+        runtime, prepare=lambda launch: spoil(runtime.prepare(launch))
+    )
     async with house.supervisor() as supervisor:
-        error = await failure(supervisor, "hello", plugin="absent")
+        error = await failure(supervisor, "hello")
+        left = [list(folder.iterdir()) for folder in house.run.iterdir()]
 
-    assert "no landlock" in error.message
+    assert said in error.message
+    assert left == [[]]
 
 
 # --- silence ---

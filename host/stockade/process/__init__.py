@@ -3,6 +3,7 @@
 from .child import Child, Exit, OnLine, Stream
 from .lines import Budget, plain
 from .run_folder import Listener, RunFolder, sweep_stale
+from .trees import remove_tree, removing
 from .usage import Usage, read_usage
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "Usage",
     "plain",
     "read_usage",
+    "remove_tree",
+    "removing",
     "sweep_stale",
 ]

@@ -11,15 +11,15 @@ import fcntl
 import os
 import re
 import secrets
-import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from .trees import OPEN_FOLDER, remove_tree
+
 _NAME: Final = re.compile(r"host-[0-9a-f]{16}")
-_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class RunFolder:
@@ -38,7 +38,7 @@ class RunFolder:
             path = run / f"host-{token(8)}"
             path.mkdir(mode=0o700)
             try:
-                fd = os.open(path, _OPEN)
+                fd = os.open(path, OPEN_FOLDER)
             except FileNotFoundError:  # another host's sweep took it before we could lock it
                 continue
             if _lock(fd) and _is_still(path, fd):
@@ -68,7 +68,7 @@ class RunFolder:
             return
         fd, self._fd = self._fd, -1
         try:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path)
         finally:
             os.close(fd)
 
@@ -134,13 +134,13 @@ def sweep_stale(run: Path) -> list[str]:
 
 def _sweep_one(path: Path) -> bool:
     try:
-        fd = os.open(path, _OPEN)
+        fd = os.open(path, OPEN_FOLDER)
     except OSError:  # gone meanwhile, or a link or file of that name, which is not ours
         return False
     try:
         if not _lock(fd):
             return False
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         return not path.exists()
     finally:
         os.close(fd)

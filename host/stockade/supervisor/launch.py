@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from anyio.abc import TaskGroup
 
-from stockade.process import Child, Listener, OnLine, RunFolder
+from stockade.process import Child, Listener, OnLine, RunFolder, remove_tree
 from stockade_sdk import wire
 from stockade_sdk.capability import Capability
 from stockade_sdk.errors import ProviderError
@@ -98,6 +98,7 @@ class Started:
 
     child: Child
     listener: Listener
+    scratch: Path
     plan: Plan
     tier: str
 
@@ -111,6 +112,7 @@ def start(
     open or running then.
     """
     listener = folder.listen()
+    scratch = None
     try:
         scratch = folder.subfolder()
         prepared = runtime.prepare(Launch(word=word, listen_fd=listener.fd, scratch=scratch))
@@ -124,9 +126,11 @@ def start(
             )
     except BaseException:
         listener.close()
+        if scratch is not None:
+            remove_tree(scratch)
         raise
     listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
-    return Started(child, listener, prepared.plan, prepared.tier)
+    return Started(child, listener, scratch, prepared.plan, prepared.tier)
 
 
 class _PlanPipe:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from stockade.process import Child, Exit, RunFolder, Usage, plain
+from stockade.errors import HostError
+from stockade.process import Child, Exit, RunFolder, Usage, plain, removing
 from stockade.settings import SupervisionSettings
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 TICK_S: Final = 0.5  # how often a worker is looked at; SIGSTOP is seen within two of them
 EXIT_GRACE_S: Final = 0.25  # from a closed socket to the exit that explains it
 LAST_WORDS_S: Final = 0.1  # from the exit to the end of what its socket still holds
+CLEAR_STEPS: Final = 50  # files removed before others get their turn: under 1 ms
 STOP_GRACE_S: Final = 1.0  # from a polite stop to SIGKILL
 
 Connect = Callable[[str, "Outlet | None", Callable[[wire.Log], None]], Awaitable[WorkerChannel]]
@@ -195,7 +199,7 @@ class Worker:
                     started = start(
                         self.runtime, folder, self.word, on_line=self._on_text, tasks=tasks
                     )
-                except (OSError, StartRefused) as error:
+                except (OSError, StartRefused, HostError, ProviderError) as error:
                     self.on(Event.REFUSED, str(error))
                     self.on(Event.EXITED)
                     return
@@ -210,6 +214,8 @@ class Worker:
             if started is not None:
                 started.listener.close()
             await self._close()
+            if started is not None:
+                await _clear(started.scratch)
 
     async def _wait_to_start(self, delay_s: float) -> bool:
         """Let the back-off pass; False where it was told to stop meanwhile."""
@@ -322,3 +328,12 @@ class Worker:
         await self._dismissed.wait()
         await anyio.sleep(STOP_GRACE_S)
         self.on(Event.STOP_DEADLINE)
+
+
+async def _clear(scratch: Path) -> None:
+    """Remove what it left in its scratch folder, a little at a time; the rest with the run folder
+    where that is cut short.
+    """
+    for number, _ in enumerate(removing(scratch)):
+        if number % CLEAR_STEPS == 0:
+            await anyio.lowlevel.checkpoint()

@@ -113,7 +113,7 @@ def _decode(payload: Any, expected: int | None) -> EmbeddingResponse:
         index = item.get("index")
         vectors[index if type(index) is int else at] = _vector(item.get("embedding"), at)
     count = len(data) if expected is None else expected
-    if sorted(vectors) != list(range(count)):
+    if len(data) != count or sorted(vectors) != list(range(count)):
         raise Unreadable(
             f"{len(data)} embeddings came for {count} inputs, or their indexes do not fit"
         )

@@ -103,7 +103,7 @@ def _encode_tools(request: ChatRequest, overlay: dict[str, Any]) -> list[dict[st
     tools = [_encode_tool(tool) for tool in request.tools]
     for item in overlay.get(TOOLS) or ():
         match item:
-            case [int(at), dict(tool)]:
+            case [int(at), tool]:
                 tools.insert(at, tool)
     more = overlay.get("tools")
     return tools + more if isinstance(more, list) else tools

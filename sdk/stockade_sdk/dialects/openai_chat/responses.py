@@ -39,7 +39,7 @@ _FINISH: Final = {
     "insufficient_system_resource": FinishReason.ERROR,
 }
 _STANDARD: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter"})
-_CHOICE_PARTS: Final = ("message", "delta", "usage")
+_CHOICE_PARTS: Final = ("message",)
 
 
 def decode_response(payload: Any, *, response_format: ResponseFormat | None = None) -> ChatResponse:
@@ -108,7 +108,8 @@ def encode_response(
         "model": model or response.model or "",
     }
     choice_overlay = overlay.get("choice")
-    choice = encode_choice(response, choice_overlay if isinstance(choice_overlay, dict) else {})
+    laid_over = choice_overlay if isinstance(choice_overlay, dict) else {}
+    choice = encode_choice(response, laid_over, ours=bool(overlay))
     top = {
         key: value for key, value in overlay.items() if key not in ("choice", "choices", "usage")
     }
@@ -124,9 +125,9 @@ def encode_response(
 
 
 def encode_choice(
-    response: ChatResponse, overlay: dict[str, Any], index: int = 0
+    response: ChatResponse, overlay: dict[str, Any], index: int = 0, *, ours: bool = True
 ) -> dict[str, Any]:
-    """One choice of a ``chat.completion``."""
+    """One choice of a ``chat.completion``; ``ours`` says that its answer came in this dialect."""
     laid_over = overlay.get("message")
     options = kept(laid_over) if isinstance(laid_over, dict) else None
     refusals = [part for part in response.output.content if is_refusal(part)]
@@ -138,9 +139,7 @@ def encode_choice(
     choice = {
         "index": index,
         "message": message,
-        "finish_reason": finish_word(
-            response.finish_reason, response.raw_finish_reason, bool(overlay)
-        ),
+        "finish_reason": finish_word(response.finish_reason, response.raw_finish_reason, ours),
     }
     rest = {key: value for key, value in overlay.items() if key != "message"}
     return merged(choice, rest) if rest else choice

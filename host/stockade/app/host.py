@@ -1,0 +1,275 @@
+"""``Host``: requests in, answers out, everything between started, watched and ended here."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+
+from stockade.egress import Broker, Decision
+from stockade.errors import AllAttemptsFailed
+from stockade.packages import base_environment, hold_environment, sweep
+from stockade.router import (
+    Answer,
+    Breaker,
+    Catalogue,
+    Cooldowns,
+    Dispatcher,
+    Plan,
+    Standing,
+    candidates,
+    needs_of,
+)
+from stockade.settings import Home, Settings, read_settings
+from stockade.state import Installed, State
+from stockade.supervisor import Logbook, PluginEvent, PluginStatus, Supervisor, What
+from stockade_sdk.capability import ModelInfo
+from stockade_sdk.chat import ChatRequest
+from stockade_sdk.manifest import read_manifest
+from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
+
+from .journal import Journal
+from .runtimes import Runtimes
+
+M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
+M_MMAP_THRESHOLD: Final = -3
+MIB: Final = 1024 * 1024
+
+
+class Host:
+    """A running host; make one with :meth:`open`.
+
+    ``home`` and ``settings`` are those it was opened with; ``state`` is its database.
+    """
+
+    def __init__(self, home: Home, settings: Settings, state: State) -> None:
+        self.home, self.settings, self.state = home, settings, state
+        self._logbook = Logbook(home.logs)
+        self._breaker = Breaker(time.monotonic, Cooldowns())
+        self._stopped: dict[str, Standing] = {}
+        self._catalogue = Catalogue(())
+        self._journal: Journal
+        self._supervisor: Supervisor
+        self._dispatcher: Dispatcher
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        home: Home | Path | str | None = None,
+        *,
+        settings: Settings | None = None,
+        on_event: Callable[[PluginEvent], None] = lambda event: None,
+    ) -> AsyncIterator[Host]:
+        """A host over ``home`` (default: ``STOCKADE_HOME``, else the user's data folder).
+
+        ``settings`` take the place of its ``stockade.toml``; ``on_event`` is told what becomes of
+        workers. Leaving ends every worker. Raises HostError where home, settings or state cannot
+        be used.
+        """
+        place = home if isinstance(home, Home) else Home(Path(home)) if home else Home.find()
+        async with AsyncExitStack() as stack:
+            state, environment = await anyio.to_thread.run_sync(_prepare, place)
+            stack.enter_context(state)
+            stack.enter_context(hold_environment(environment))
+            host = cls(place, settings or read_settings(place), state)
+            await host._start(stack, environment, on_event)
+            yield host
+
+    async def run(
+        self,
+        request: ProviderRequest,
+        *,
+        timeout: float | None = None,
+        plugin: str | None = None,
+    ) -> ProviderResponse:
+        """The whole answer to one request, with its attempts.
+
+        ``timeout`` is the deadline in seconds (default: the operator's), ``plugin`` restricts to
+        one. Raises AllAttemptsFailed, and UsageError where a name fits no model or several.
+        Cancelling the caller cancels the worker's call and the vendor's request.
+        """
+        plan = self._plan(request, plugin)
+        timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
+        try:
+            response = await self._dispatcher.run(request, plan, timeout_s=timeout_s)
+        except AllAttemptsFailed as failed:
+            self._journal.attempts(plan.needs.capability, failed.attempts)
+            raise
+        self._journal.attempts(plan.needs.capability, response.attempts)
+        return response
+
+    @asynccontextmanager
+    async def stream(
+        self, request: ChatRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> AsyncIterator[Answer]:
+        """The events of one streamed answer; iterate what is given, its ``attempts`` are on it.
+
+        Entering waits for the first output and raises as :meth:`run` does; a failure after that is
+        raised by the iteration as its ProviderError, without a fallback.
+        """
+        plan = self._plan(request, plugin)
+        timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
+        answer = self._dispatcher.stream(request, plan, timeout_s=timeout_s)
+        try:
+            async with answer:
+                yield answer
+        finally:
+            self._journal.attempts(plan.needs.capability, answer.attempts)
+
+    async def ask(self, plugin: str, method: Method, *, timeout: float) -> Any:
+        """``list_models`` or ``check_health`` of one plugin; raises ProviderError."""
+        return await self._supervisor.call(plugin, method, None, timeout_s=timeout)
+
+    def status(self, plugin: str) -> PluginStatus:
+        """Where a plugin's workers stand."""
+        return self._supervisor.status(plugin)
+
+    def try_again(self, plugin: str) -> None:
+        """Forget why a plugin was stopped; its next call starts it."""
+        self._stopped.pop(plugin, None)
+        self.state.set_state(plugin, "enabled")
+        self._supervisor.try_again(plugin)
+        self._breaker.reset(plugin)
+
+    async def refresh(self) -> None:
+        """Read anew what is installed; workers of what is gone or changed are drained."""
+        before = {record.name: record for record in self._records}
+        await anyio.to_thread.run_sync(self._read)
+        now = {record.name: record for record in self._records}
+        for name, record in before.items():
+            if now.get(name) != record:
+                await self._supervisor.drain(name)
+
+    async def _start(
+        self, stack: AsyncExitStack, environment: Path, on_event: Callable[[PluginEvent], None]
+    ) -> None:
+        tune_allocator()
+        self._read()
+        self._journal = Journal(self.home, time.time)
+        stack.callback(self._journal.close)
+        stack.enter_context(self._logbook)
+        requests = self.settings.requests
+        broker = await stack.enter_async_context(
+            Broker.open(
+                requests.connect_timeout_s,
+                requests.first_byte_timeout_s,
+                requests.idle_timeout_s,
+                on_decision=self._decided,
+            )
+        )
+
+        def news(event: PluginEvent) -> None:
+            self._happened(event)
+            on_event(event)
+
+        tasks = await stack.enter_async_context(_background())
+        tasks.start_soon(self._journal.keep)
+        self._supervisor = await stack.enter_async_context(
+            Supervisor(
+                Runtimes(self.home, self.settings, broker, environment, self.state.require),
+                self.home.run,
+                self.settings.supervision,
+                on_event=news,
+                on_line=self._logbook.write,
+            )
+        )
+        self._dispatcher = Dispatcher(
+            self._supervisor, time.monotonic, random.random, breaker=self._breaker
+        )
+
+    def _read(self) -> None:
+        self._records = self.state.list()
+        usable = [record for record in self._records if record.state != "disabled"]
+        self._catalogue = Catalogue(models_of(usable), [record.name for record in usable])
+        self._stopped = {
+            record.name: Standing("stopped", why=record.last_error or "it kept dying")
+            for record in usable
+            if record.state == "failed"
+        }
+
+    def _plan(self, request: ProviderRequest, plugin: str | None) -> Plan:
+        return candidates(
+            needs_of(request),
+            self._catalogue,
+            model=request.model,
+            plugin=plugin,
+            routes=self.settings.routes,
+            aliases=self.settings.aliases,
+            health={**self._breaker.standings(), **self._stopped},
+        )
+
+    def _happened(self, event: PluginEvent) -> None:
+        self._logbook.write(event.plugin, "host", f"{event.what}: {event.reason}".rstrip(": "))
+        match event.what:
+            case What.DIED:
+                self._journal.plugin(event.plugin, "enabled", event.reason)
+            case What.GAVE_UP:
+                self._stopped[event.plugin] = Standing("stopped", why=event.reason)
+                self._journal.plugin(event.plugin, "failed", event.reason)
+            case What.STARTED | What.READY | What.ENDED:
+                pass
+
+    def _decided(self, decision: Decision) -> None:
+        verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
+        where = f"{decision.host}:{decision.port}"
+        sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
+        self._logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
+
+
+def models_of(records: Iterable[Installed]) -> list[tuple[str, ModelInfo]]:
+    """What installed plugins declare, each model with its plugin."""
+    models = []
+    for record in records:
+        for model in read_manifest(record.manifest).served_models:
+            info = ModelInfo(
+                id=model.id,
+                provider=record.name,
+                name=model.name,
+                capabilities=model.capabilities,
+                features=model.features,
+                context_tokens=model.context_tokens,
+                max_output_tokens=model.max_output_tokens,
+                aliases=model.aliases,
+                price=model.price,
+            )
+            models.append((record.name, info))
+    return models
+
+
+def tune_allocator() -> None:
+    """Keep blocks of a megabyte between messages instead of giving them back to the kernel.
+
+    glibc maps and unmaps them otherwise, which costs a 1 MiB round trip a millisecond (mallopt(3)).
+    Without glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 64 * MIB)
+        mallopt(M_TRIM_THRESHOLD, 256 * MIB)
+
+
+def _prepare(home: Home) -> tuple[State, Path]:
+    home.ensure()
+    state = State.open(home)
+    try:
+        sweep(home, state)
+        return state, base_environment(home)
+    except BaseException:
+        state.close()
+        raise
+
+
+@asynccontextmanager
+async def _background() -> AsyncIterator[anyio.abc.TaskGroup]:
+    """Tasks that are cancelled when the host leaves."""
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,191 @@
+"""What the supervisor has to know of an installed plugin, from its record, settings and secrets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stockade.egress import BoundSecret, Broker, Outlet
+from stockade.errors import StateError
+from stockade.packages import plugin_path, verify_installed
+from stockade.sandbox.plan import TIER, plan_worker
+from stockade.settings import Home, Settings
+from stockade.state import Installed, Secrets, StoredSecret
+from stockade.supervisor import Launch, PluginRuntime, Prepared
+from stockade_sdk import wire
+from stockade_sdk.errors import ErrorKind, ProviderError
+from stockade_sdk.limits import Limits
+from stockade_sdk.manifest import Manifest, read_manifest
+from stockade_worker.plan import MALLOC_ENVIRONMENT
+
+PYTHON = str(getattr(sys, "_base_executable", None) or sys.executable)
+FLAGS = ("-I", "-S", "-B", "-X", "utf8")  # isolated, no site packages, no .pyc written
+
+
+class Runtimes:
+    """Makes runtimes by plugin name; what they were made of decides when a new one is due."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        broker: Broker,
+        environment: Path,
+        record_of: Callable[[str], Installed],
+    ) -> None:
+        self._home, self._settings, self._broker = home, settings, broker
+        self._environment = environment
+        self._record_of = record_of
+        self._secrets = Secrets(home)
+        self._made: dict[str, tuple[object, PluginRuntime]] = {}
+
+    def __call__(self, name: str) -> PluginRuntime:
+        """The runtime of an installed plugin, as it stands now.
+
+        Raises HostError where there is none or its files were changed, ProviderError where it
+        must not be started or cannot be for want of configuration.
+        """
+        record = self._record_of(name)
+        _refuse_stopped(record)
+        secrets = self._secrets.of(name)
+        made_of = (record, [(secret.name, secret.value, secret.hosts) for secret in secrets])
+        made = self._made.get(name)
+        if made is not None and made[0] == made_of:
+            return made[1]
+        runtime = self._make(record, secrets)
+        self._made[name] = (made_of, runtime)
+        return runtime
+
+    def _make(self, record: Installed, secrets: tuple[StoredSecret, ...]) -> PluginRuntime:
+        wrong = verify_installed(self._home, record)
+        if wrong is not None:
+            raise StateError(
+                f"plugin {record.name} is not started: {wrong}",
+                remedy=f"install it again: stockade install {record.source or record.name}",
+            )
+        manifest = read_manifest(record.manifest)
+        outlet = self._outlet(record, secrets)
+        limits = self._settings.within_ceilings(record.limits)
+        return PluginRuntime(
+            name=record.name,
+            version=record.version,
+            digest=record.digest,
+            capabilities=frozenset(
+                capability for model in manifest.served_models for capability in model.capabilities
+            ),
+            limits=limits,
+            load=self._load(record, manifest, limits, outlet, secrets),
+            outlet=outlet,
+            prepare=lambda launch: self._prepare(record, limits, launch),
+        )
+
+    def _load(
+        self,
+        record: Installed,
+        manifest: Manifest,
+        limits: Limits,
+        outlet: Outlet,
+        secrets: tuple[StoredSecret, ...],
+    ) -> wire.Load:
+        path = [str(plugin_path(self._home, record))]
+        if record.environment:
+            path.append(str(self._home.environments / record.environment))
+        values = {secret.name: secret.value for secret in secrets}
+        handed = dict(outlet.placeholders)
+        for secret in record.granted.secrets:
+            if secret.expose and values.get(secret.name):
+                handed[secret.name] = values[secret.name]
+        return wire.Load(
+            entry=str(manifest.entry),
+            path=tuple(path),
+            config=configuration(record, manifest),
+            secrets=handed,
+            environment=_passed(record.granted.environment, os.environ),
+            data_dir=self._data_dir(record),
+            concurrency=limits.concurrency,
+        )
+
+    def _outlet(self, record: Installed, secrets: tuple[StoredSecret, ...]) -> Outlet:
+        stored = {secret.name: secret for secret in secrets}
+        bound = []
+        for wanted in record.granted.secrets:
+            found = stored.get(wanted.name)
+            hosts = found.hosts if found is not None else ()
+            bound.append(
+                BoundSecret(
+                    name=wanted.name,
+                    value=found.value if found is not None else None,
+                    header=wanted.header,
+                    format=wanted.format,
+                    rules=(*wanted.hosts, *hosts),
+                    operator_rules=hosts,
+                )
+            )
+        return self._broker.outlet(
+            record.name,
+            network=record.granted.network,
+            operator_hosts=record.operator_hosts,
+            secrets=tuple(bound),
+        )
+
+    def _data_dir(self, record: Installed) -> str | None:
+        if not any(path.is_data for path in (*record.granted.read, *record.granted.write)):
+            return None
+        folder = self._home.data_of(record.name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(folder)
+
+    def _prepare(self, record: Installed, limits: Limits, launch: Launch) -> Prepared:
+        plan = plan_worker(
+            plugin=record.name,
+            digest=record.digest,
+            limits=limits,
+            launch=launch.word,
+            host_pid=os.getpid(),
+            listen_fd=launch.listen_fd,
+            scratch=str(launch.scratch),
+        )
+        start = self._environment / "stockade_worker" / "start.py"
+        return Prepared(
+            argv=(PYTHON, *FLAGS, str(start)), env=MALLOC_ENVIRONMENT, plan=plan, tier=TIER
+        )
+
+
+def configuration(record: Installed, manifest: Manifest) -> dict[str, Any]:
+    """What the operator set, with the manifest's defaults.
+
+    Raises ProviderError(model_unavailable), so that a fallback may answer, where a required
+    setting is missing.
+    """
+    values: dict[str, Any] = {}
+    for name, field in manifest.config.items():
+        value = record.config.get(name, field.default)
+        if value is not None:
+            values[name] = value
+        elif field.required:
+            raise ProviderError(
+                ErrorKind.MODEL_UNAVAILABLE,
+                f"plugin {record.name} is not configured: {name} is missing; "
+                f"run: stockade config set {record.name} {name} VALUE",
+            )
+    return values
+
+
+def _refuse_stopped(record: Installed) -> None:
+    if record.state == "failed":
+        raise ProviderError(
+            ErrorKind.WORKER_DIED,
+            f"plugin {record.name} was stopped: {record.last_error or 'it kept dying'}",
+        )
+    if record.state == "disabled":
+        raise ProviderError(
+            ErrorKind.MODEL_UNAVAILABLE,
+            f"plugin {record.name} is disabled; run: stockade enable {record.name}",
+        )
+
+
+def _passed(names: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in names if name in environment}

@@ -1,0 +1,552 @@
+"""Streams of the OpenAI chat wire: chunks in, events out, and back again for clients."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockade_sdk import (
+    AssistantOutput,
+    ChatResponse,
+    ErrorKind,
+    FinishReason,
+    ProviderError,
+    Text,
+    Thinking,
+    ToolCall,
+    Usage,
+    fold,
+)
+from stockade_sdk.dialects.openai_chat import (
+    DONE,
+    StreamDecoder,
+    StreamEncoder,
+    decode_response,
+    encode_response,
+)
+from stockade_sdk.stream import Finish, TextDelta, TextStart, unfold
+
+HEAD = {"id": "c-1", "object": "chat.completion.chunk", "created": 5, "model": "m-1"}
+
+
+def chunk(delta=None, finish=None, index=0, **choice):
+    return {
+        **HEAD,
+        "choices": [{"index": index, "delta": delta or {}, "finish_reason": finish, **choice}],
+    }
+
+
+def decode(*chunks, done=True):
+    decoder = StreamDecoder()
+    events = [event for one in chunks for event in decoder.feed(json.dumps(one))]
+    return [*events, *(decoder.feed(DONE) if done else []), *decoder.finish()]
+
+
+def folded(*chunks, done=True):
+    return fold(decode(*chunks, done=done))
+
+
+def codes(response):
+    return [warning.code for warning in response.warnings]
+
+
+STOP = chunk(finish="stop")
+
+
+def test_text_comes_as_deltas_of_one_block():
+    response = folded(
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": "a"}),
+        chunk({"content": "b"}),
+        STOP,
+    )
+
+    assert response.output.content == (Text("ab"),)
+    assert (response.id, response.model) == ("c-1", "m-1")
+    assert (response.finish_reason, response.raw_finish_reason) == (FinishReason.STOP, "stop")
+
+
+def test_every_delta_is_an_event_at_once():
+    decoder = StreamDecoder()
+    decoder.feed(json.dumps(chunk({"content": "a"})))
+
+    assert decoder.feed(json.dumps(chunk({"content": "b"}))) == [TextDelta("text", "b")]
+
+
+def test_a_stream_without_its_done_is_whole_where_the_reason_came():
+    assert folded(chunk({"content": "a"}), STOP, done=False).text == "a"
+
+
+def test_nothing_comes_after_done():
+    decoder = StreamDecoder()
+    for data in (json.dumps(STOP), DONE):
+        decoder.feed(data)
+
+    assert decoder.feed(json.dumps(chunk({"content": "late"}))) == []
+    assert decoder.finish() == []
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [{**HEAD, "choices": []}],
+        [chunk({"role": "assistant", "content": ""})],
+        [chunk({"content": "half an ans"})],
+        [chunk({"content": "a"}), {**HEAD, "choices": [], "usage": {"prompt_tokens": 1}}],
+        [chunk({"content": "a"}, "stop"), chunk({"content": "b"}, index=1)],
+        [chunk({"content": "a"}, "null")],
+    ],
+)
+def test_a_stream_that_breaks_off_is_malformed_and_no_short_answer(chunks, done):
+    with pytest.raises(ProviderError) as caught:
+        decode(*chunks, done=done)
+
+    assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+@pytest.mark.parametrize(
+    "data", ["<html>gateway</html>", '{"id": "c', "[1]", "5", "null", '{"choices": [5]}', b"\xff{}"]
+)
+def test_a_chunk_that_is_none_is_malformed(data):
+    with pytest.raises(ProviderError) as caught:
+        StreamDecoder().feed(data)
+
+    assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("data", "event", "kind", "status"),
+    [
+        ({"error": {"message": "slow down", "code": 429}}, "message", ErrorKind.RATE_LIMITED, 429),
+        (
+            {"error": {"message": "x", "type": "overloaded_error"}},
+            "message",
+            ErrorKind.OVERLOADED,
+            None,
+        ),
+        (
+            {
+                **HEAD,
+                "error": {"code": 502, "message": "gone"},
+                "choices": [{"finish_reason": "error"}],
+            },
+            "message",
+            ErrorKind.SERVER_ERROR,
+            502,
+        ),
+        (
+            {"error": {"message": "bad", "type": "invalid_request_error", "status_code": 400}},
+            "error",
+            ErrorKind.INVALID_REQUEST,
+            400,
+        ),
+        (
+            {"message": "Rate limit reached", "type": "tokens"},
+            "error",
+            ErrorKind.RATE_LIMITED,
+            None,
+        ),
+        (
+            {"code": "429", "message": "wait", "request_id": "r"},
+            "message",
+            ErrorKind.RATE_LIMITED,
+            429,
+        ),
+        (
+            {"choices": [{"index": 0, "error": {"code": 402}}], "error": None},
+            "message",
+            ErrorKind.QUOTA,
+            402,
+        ),
+    ],
+)
+def test_an_error_inside_the_stream_is_raised_as_its_kind(data, event, kind, status):
+    decoder = StreamDecoder()
+    decoder.feed(json.dumps(chunk({"content": "a"})))
+
+    with pytest.raises(ProviderError) as caught:
+        decoder.feed(json.dumps(data), event)
+
+    assert (caught.value.kind, caught.value.status) == (kind, status)
+
+
+def test_an_error_event_of_plain_text_is_an_error():
+    with pytest.raises(ProviderError) as caught:
+        StreamDecoder().feed("the server is overloaded", "error")
+
+    assert caught.value.kind is ErrorKind.OVERLOADED
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [{**HEAD, "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}],
+        [chunk(usage={"prompt_tokens": 1, "completion_tokens": 2})],
+        [{**HEAD, "usage": {"prompt_tokens": 1, "completion_tokens": 2}}],
+        [{**STOP, "x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}}],
+        [
+            {**chunk(), "usage": {"prompt_tokens": 1, "completion_tokens": 1}},
+            {**chunk(), "usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+            {**chunk(), "usage": None},
+        ],
+    ],
+    ids=["last chunk", "in the choice", "without choices", "x_groq", "counted up"],
+)
+def test_usage_is_found_wherever_it_stands(last):
+    response = folded(chunk({"content": "a"}), STOP, *last)
+
+    assert response.usage == Usage(input_tokens=1, output_tokens=2)
+
+
+def test_a_first_chunk_without_choices_is_kept_for_the_end():
+    results = [{"prompt_index": 0, "content_filter_results": {}}]
+    first = {**HEAD, "id": "", "model": "", "choices": [], "prompt_filter_results": results}
+
+    response = folded(first, chunk({"content": "a"}), STOP)
+
+    assert (response.id, response.model, response.text) == ("c-1", "m-1", "a")
+    assert response.provider_metadata["openai_chat"]["prompt_filter_results"] == results
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_is_thinking_before_the_text(field):
+    response = folded(
+        chunk({field: "h"}), chunk({field: "m", "content": None}), chunk({"content": "a"}), STOP
+    )
+
+    assert [(type(part), part.text) for part in response.output.content] == [
+        (Thinking, "hm"),
+        (Text, "a"),
+    ]
+    assert encode_response(response)["choices"][0]["message"][field] == "hm"
+
+
+def test_reasoning_that_comes_in_both_fields_is_said_once():
+    response = folded(chunk({"reasoning": "hm", "reasoning_content": "hm"}), STOP)
+
+    assert response.output.content[0].text == "hm"
+
+
+def test_pieces_of_reasoning_details_are_strung_together():
+    response = folded(
+        chunk({"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "h"}]}),
+        chunk({"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "m"}]}),
+        chunk({"reasoning_details": [{"type": "reasoning.text", "index": 0, "signature": "s"}]}),
+        chunk({"content": "a"}),
+        STOP,
+    )
+
+    message = encode_response(response)["choices"][0]["message"]
+    assert message["reasoning_details"] == [
+        {"type": "reasoning.text", "index": 0, "text": "hm", "signature": "s"}
+    ]
+    assert {part.text for part in response.output.content} == {"hm", "a"}
+
+
+def test_content_in_parts_becomes_blocks_in_their_order():
+    def thought(text):
+        return chunk(
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]}
+        )
+
+    response = folded(
+        thought("h"),
+        thought("m"),
+        chunk({"content": "a"}),
+        thought("again"),
+        chunk({"content": "b"}),
+        STOP,
+    )
+
+    assert [part.text for part in response.output.content] == ["hm", "a", "again", "b"]
+    assert [type(part) for part in response.output.content] == [Thinking, Text, Thinking, Text]
+
+
+def test_a_refusal_is_text_with_a_warning():
+    response = folded(chunk({"refusal": "I "}), chunk({"refusal": "won't"}), STOP)
+
+    assert response.text == "I won't"
+    assert codes(response) == ["model_refusal"]
+    assert encode_response(response)["choices"][0]["message"]["refusal"] == "I won't"
+
+
+def call(index=None, id=None, name=None, arguments=None, **more):
+    function = {"name": name, "arguments": arguments}
+    delta = {"index": index, "id": id, **more}
+    return {
+        **{key: value for key, value in delta.items() if value is not None},
+        "function": {key: value for key, value in function.items() if value is not None},
+    }
+
+
+def calls_of(*deltas):
+    return folded(
+        *(chunk({"tool_calls": list(items)}) for items in deltas), chunk(finish="tool_calls")
+    )
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [[call(0, "a", "f", "")], [call(0, None, None, '{"x"')], [call(0, None, None, ":1}")]],
+        [[call(0, "a", "f", '{"x"')], [call(0, "a", "f", ":1}")]],
+        [[call(0, "a", "f", '{"x"')], [call(0, "", "", ":1}")]],
+        [[call(0, "a", "f", '{"x"')], [call(0, "other", None, ":1}")]],
+        [[call(None, "a", "f", '{"x"')], [call(None, None, None, ":1}")]],
+        [[call(None, "a", "f", '{"x"')], [call(None, "a", None, ":1}")]],
+        [[call(0, "a", None, None)], [call(0, None, "f", None)], [call(0, None, None, '{"x":1}')]],
+        [[call(0, "a", None, '{"x"')], [call(0, None, "f", ":1}")]],
+    ],
+    ids=[
+        "as OpenAI",
+        "id and name repeated",
+        "empty id and name after the first",
+        "another id in every delta",
+        "no index",
+        "no index, id repeated",
+        "id, name and arguments apart",
+        "name after arguments",
+    ],
+)
+def test_the_deltas_of_one_call_find_together(deltas):
+    assert calls_of(*deltas).tool_calls == (ToolCall("a", "f", {"x": 1}),)
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [[call(0, "a", "f", "{}")], [call(1, "b", "g", "{}")]],
+        [[call(0, "a", "f", "{}"), call(1, "b", "g", "{}")]],
+        [
+            [call(0, "a", "f", "")],
+            [call(1, "b", "g", "")],
+            [call(1, None, None, "{}")],
+            [call(0, None, None, "{}")],
+        ],
+        [[call(0, "a", "f", "{}")], [call(0, "b", "g", "{}")]],
+        [[call(None, "a", "f", "{}")], [call(None, "b", "g", "{}")]],
+    ],
+    ids=["in turn", "in one delta", "interleaved", "all at index 0", "no index"],
+)
+def test_the_deltas_of_two_calls_stay_apart(deltas):
+    assert calls_of(*deltas).tool_calls == (ToolCall("a", "f", {}), ToolCall("b", "g", {}))
+
+
+def test_calls_without_ids_get_some_and_repeated_ids_are_told_apart():
+    response = calls_of(
+        [call(0, None, "f", "{}")], [call(1, "x", "g", "{}")], [call(2, "x", "h", "{}")]
+    )
+
+    assert [one.id for one in response.tool_calls] == ["call_c-1_0", "x", "x_2"]
+    assert codes(response) == ["tool_call_id_missing", "tool_call_id_repeated"]
+
+
+def test_arguments_sent_as_an_object_are_taken():
+    assert calls_of([call(0, "a", "f", {"x": 1})]).tool_calls[0].arguments == {"x": 1}
+
+
+def test_arguments_that_are_no_json_stay_text_with_a_warning():
+    response = calls_of([call(0, "a", "f", '{"x":')])
+
+    assert response.tool_calls[0].arguments == '{"x":'
+    assert codes(response) == ["tool_arguments_invalid_json"]
+
+
+def test_a_call_that_never_names_its_function_is_malformed():
+    with pytest.raises(ProviderError) as caught:
+        calls_of([call(0, "a", None, "{}")])
+
+    assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+def test_an_old_function_call_is_a_tool_call():
+    response = folded(
+        chunk({"function_call": {"name": "f", "arguments": '{"x"'}}),
+        chunk({"function_call": {"arguments": ": 1}"}}),
+        chunk(finish="function_call"),
+    )
+
+    assert [(one.name, one.arguments) for one in response.tool_calls] == [("f", {"x": 1})]
+    assert encode_response(response)["choices"][0]["message"]["function_call"] == {
+        "name": "f",
+        "arguments": '{"x": 1}',
+    }
+
+
+def test_further_choices_are_whole_in_the_metadata_with_their_reasons():
+    response = folded(
+        chunk({"content": "a"}),
+        chunk({"content": "b"}, index=1),
+        chunk({"tool_calls": [call(0, "x", "f", "{}")]}, index=2),
+        chunk(finish="stop"),
+        chunk(finish="length", index=1),
+        chunk(finish="tool_calls", index=2),
+    )
+
+    assert response.text == "a"
+    others = encode_response(response)["choices"][1:]
+    assert [(one["index"], one["finish_reason"]) for one in others] == [
+        (1, "length"),
+        (2, "tool_calls"),
+    ]
+    assert others[0]["message"]["content"] == "b"
+    assert others[1]["message"]["tool_calls"][0]["function"]["name"] == "f"
+
+
+def test_what_a_vendor_says_beside_the_text_is_kept_as_in_a_unary_answer():
+    response = folded(
+        {
+            **chunk({"content": "a"}, logprobs={"content": [{"token": "a"}]}),
+            "system_fingerprint": "fp",
+            "p": "xx",
+        },
+        chunk({"content": "b"}, logprobs={"content": [{"token": "b"}]}),
+        chunk({"annotations": [{"type": "url_citation"}]}),
+        chunk(finish="stop", content_filter_results={"hate": {"filtered": False}}),
+        {**HEAD, "choices": [], "usage": {"prompt_tokens": 1, "queue_time": 0.5, "cost": 0.25}},
+    )
+
+    assert response.provider_metadata == {
+        "openai_chat": {
+            "created": 5,
+            "system_fingerprint": "fp",
+            "choice": {
+                "logprobs": {"content": [{"token": "a"}, {"token": "b"}]},
+                "content_filter_results": {"hate": {"filtered": False}},
+                "message": {"annotations": [{"type": "url_citation"}]},
+            },
+            "usage": {"queue_time": 0.5, "cost": 0.25},
+        }
+    }
+    assert response.cost.total_cost == "0.25"
+
+
+def test_a_spoken_stream_keeps_its_sound():
+    response = folded(
+        chunk({"audio": {"id": "a", "transcript": "h"}}),
+        chunk({"audio": {"transcript": "i", "data": "AA"}}),
+        chunk({"audio": {"data": "AA", "expires_at": 1}}),
+        STOP,
+    )
+
+    assert encode_response(response)["choices"][0]["message"]["audio"] == {
+        "id": "a",
+        "transcript": "hi",
+        "data": "AAAA",
+        "expires_at": 1,
+    }
+
+
+def test_a_stream_says_what_the_unary_answer_says():
+    message = {
+        "role": "assistant",
+        "content": "text",
+        "reasoning_content": "hm",
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{"}},
+        ],
+    }
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    unary = decode_response(
+        {
+            **HEAD,
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+            "usage": usage,
+        }
+    )
+
+    streamed = folded(
+        chunk({"reasoning_content": "h"}),
+        chunk({"reasoning_content": "m"}),
+        chunk({"content": "te"}),
+        chunk({"content": "xt"}),
+        chunk({"tool_calls": [call(0, "a", "f", '{"x"')]}),
+        chunk({"tool_calls": [call(0, None, None, ": 1}"), call(1, "b", "g", "{")]}),
+        chunk(finish="tool_calls"),
+        {**HEAD, "choices": [], "usage": usage},
+    )
+
+    assert streamed == unary
+
+
+parts = st.one_of(
+    st.builds(Text, st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)),
+    st.builds(Thinking, st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)),
+)
+
+
+@given(parts, st.lists(st.dictionaries(st.text(max_size=4), st.integers(0, 9)), max_size=3))
+def test_what_is_encoded_for_a_client_decodes_into_the_same(part, arguments):
+    calls = tuple(ToolCall(f"c{at}", "f", value) for at, value in enumerate(arguments))
+    response = ChatResponse(
+        output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1), finish_reason="stop"
+    )
+    encoder, decoder = StreamEncoder(id="x", model="m", include_usage=True), StreamDecoder()
+
+    chunks = encoder.feed_all(unfold(response))
+    again = fold(
+        [event for one in chunks for event in decoder.feed(msgspec.json.encode(one))]
+        + decoder.finish()
+    )
+
+    assert [getattr(p, "text", None) for p in again.output.content] == [
+        getattr(p, "text", None) for p in response.output.content
+    ]
+    assert [(c.id, c.name, c.arguments) for c in again.tool_calls] == [
+        (c.id, c.name, c.arguments) for c in calls
+    ]
+    assert again.usage == response.usage
+
+
+def test_the_first_chunk_names_the_role_and_the_last_ones_reason_and_usage():
+    encoder = StreamEncoder(id="x", model="m", created=7, include_usage=True)
+
+    chunks = encoder.feed_all(
+        [
+            TextStart("t"),
+            TextDelta("t", "a"),
+            Finish(FinishReason.LENGTH, Usage(input_tokens=1, output_tokens=2)),
+        ]
+    )
+
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m"}
+    assert chunks == [
+        {
+            **head,
+            "choices": [
+                {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}
+            ],
+        },
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]},
+        {
+            **head,
+            "choices": [],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+        },
+    ]
+
+
+def test_usage_is_not_sent_to_a_client_that_did_not_ask():
+    encoder = StreamEncoder(id="x", model="m")
+
+    chunks = encoder.feed_all([Finish(usage=Usage(input_tokens=1))])
+
+    assert all("usage" not in one for one in chunks)
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+
+
+@given(st.lists(st.binary(max_size=40) | st.text(max_size=40), max_size=4))
+def test_arbitrary_data_gives_events_or_a_typed_error(pieces):
+    decoder = StreamDecoder()
+    try:
+        for piece in pieces:
+            decoder.feed(piece)
+        decoder.finish()
+    except ProviderError as error:
+        assert error.message  # noqa: PT017 - any kind will do, a crash will not
