@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import ErrorKind, ProviderError
 from .http import Http
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class LogSink(Protocol):

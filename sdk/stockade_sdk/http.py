@@ -76,6 +76,7 @@ class Exchange(Protocol):
         headers: tuple[tuple[str, str], ...],
         body: bytes | None,
         timeout_s: float | None,
+        /,
     ) -> OpenExchange: ...
 
 

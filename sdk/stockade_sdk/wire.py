@@ -226,8 +226,8 @@ ToHost = (
     | HttpClose
 )
 
-_to_worker = msgspec.msgpack.Decoder(ToWorker)
-_to_host = msgspec.msgpack.Decoder(ToHost)
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_to_host: msgspec.msgpack.Decoder[ToHost] = msgspec.msgpack.Decoder(ToHost)
 _encode = msgspec.msgpack.Encoder().encode
 
 # What a decoder may raise on hostile bytes: msgspec's own errors, invalid UTF-8, and nesting beyond

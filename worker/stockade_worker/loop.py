@@ -60,7 +60,7 @@ def serve(plan: Plan, layers: tuple[str, ...]) -> int:
     asyncio.set_event_loop(loop)
     worker = Worker(loop, socket)
     socket.send(wire.encode(hello(plan, layers)))  # blocks until the host is there, or kills us
-    loop.add_reader(socket.getsockopt(zmq.FD), worker.readable)
+    loop.add_reader(int(socket.getsockopt(zmq.FD)), worker.readable)
     selector.wait = worker.wait
     loop.call_soon(worker.readable)
     loop.run_forever()
@@ -342,7 +342,7 @@ def start(
     try:
         task = asyncio.Task(coroutine, loop=loop)
     finally:
-        del loop.call_soon  # type: ignore[method-assign]
+        del loop.call_soon
     for context, step, args in steps:
         context.run(step, *args)
     return task

@@ -7,9 +7,8 @@ library only, since the child reads it before anything else is importable.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 MALLOC_ENVIRONMENT = {
     # glibc maps and unmaps a block of 1 MiB for every message otherwise: 2 ms instead of 0.5 a
@@ -25,8 +24,7 @@ EXIT_STEP = 71  # exit code: a step of it failed, its name is on stderr
 EXIT_LOAD = 72  # exit code: the plugin could not be loaded, the reason went to the host before
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """What setrlimit(2) is told; sizes in bytes."""
 
     memory_bytes: int
@@ -34,8 +32,7 @@ class Limits:
     file_size_bytes: int
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """How one child is to be confined, and how it is to say who it is.
 
     ``launch`` is a random word that the hello repeats; ``layers`` are the steps to carry out, in
@@ -54,7 +51,8 @@ class Plan:
 
     def to_json(self) -> bytes:
         """As the child reads it."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":")).encode()
+        fields = {**self._asdict(), "limits": self.limits._asdict()}
+        return json.dumps(fields, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Plan:

@@ -22,6 +22,7 @@ from stockade.router import (
     Catalogue,
     Cooldowns,
     Dispatcher,
+    Needs,
     Plan,
     Standing,
     candidates,
@@ -96,14 +97,15 @@ class Host:
         one. Raises AllAttemptsFailed, and UsageError where a name fits no model or several.
         Cancelling the caller cancels the worker's call and the vendor's request.
         """
-        plan = self._plan(request, plugin)
+        needs = needs_of(request)
+        plan = self._plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
         try:
             response = await self._dispatcher.run(request, plan, timeout_s=timeout_s)
         except AllAttemptsFailed as failed:
-            self._journal.attempts(plan.needs.capability, failed.attempts)
+            self._journal.attempts(needs.capability, failed.attempts)
             raise
-        self._journal.attempts(plan.needs.capability, response.attempts)
+        self._journal.attempts(needs.capability, response.attempts)
         return response
 
     @asynccontextmanager
@@ -115,14 +117,15 @@ class Host:
         Entering waits for the first output and raises as :meth:`run` does; a failure after that is
         raised by the iteration as its ProviderError, without a fallback.
         """
-        plan = self._plan(request, plugin)
+        needs = needs_of(request)
+        plan = self._plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
         answer = self._dispatcher.stream(request, plan, timeout_s=timeout_s)
         try:
             async with answer:
                 yield answer
         finally:
-            self._journal.attempts(plan.needs.capability, answer.attempts)
+            self._journal.attempts(needs.capability, answer.attempts)
 
     async def ask(self, plugin: str, method: Method, *, timeout: float) -> Any:
         """``list_models`` or ``check_health`` of one plugin; raises ProviderError."""
@@ -195,9 +198,9 @@ class Host:
             if record.state == "failed"
         }
 
-    def _plan(self, request: ProviderRequest, plugin: str | None) -> Plan:
+    def _plan(self, request: ProviderRequest, needs: Needs, plugin: str | None) -> Plan:
         return candidates(
-            needs_of(request),
+            needs,
             self._catalogue,
             model=request.model,
             plugin=plugin,

@@ -79,7 +79,8 @@ class Calls(Generic[Sink]):
         """Who gets a unary answer; ``None`` for an abandoned call."""
         flight = self._open.pop(frame.id, None)
         if flight is None:
-            return self._owed(frame.id, streaming=False)
+            self._owed(frame.id, streaming=False)
+            return None
         if flight.window:
             raise Breach(f"it gave a single answer to stream {frame.id}")
         return flight.sink
@@ -87,7 +88,10 @@ class Calls(Generic[Sink]):
     def failed(self, frame: wire.Failed) -> Sink | None:
         """Who gets a failure; ``None`` for an abandoned call."""
         flight = self._open.pop(frame.id, None)
-        return self._owed(frame.id, streaming=None) if flight is None else flight.sink
+        if flight is None:
+            self._owed(frame.id, streaming=None)
+            return None
+        return flight.sink
 
     def items(self, frame: wire.Items, size: int) -> Sink | None:
         """Who gets stream items that came in a frame of ``size`` bytes; ``None`` for an abandoned
@@ -95,9 +99,9 @@ class Calls(Generic[Sink]):
         """
         flight = self._open.get(frame.id)
         if flight is None:
-            if frame.id in self._abandoned and not frame.last:
-                return None  # sent before the cancellation arrived
-            return self._owed(frame.id, streaming=True)
+            if frame.last or frame.id not in self._abandoned:
+                self._owed(frame.id, streaming=True)
+            return None  # sent before the cancellation arrived
         if not flight.window:
             raise Breach(f"it streamed to call {frame.id}, which wants one answer")
         if size > wire.MAX_ITEMS_BYTES:

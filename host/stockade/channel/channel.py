@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
@@ -25,7 +25,7 @@ from .zmtp import Endpoint, Violation
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from stockade.egress.broker import Outlet
+    from stockade.egress import Outlet
 
 COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
@@ -65,9 +65,7 @@ class Channel:
         connection = channel._connection
         await channel._loop.create_unix_connection(lambda: connection, path)
         try:
-            await asyncio.wait(
-                [channel._closed, connection.ready], return_when=asyncio.FIRST_COMPLETED
-            )
+            await _either(connection.ready, channel._closed)
         except asyncio.CancelledError:
             connection.close()
             raise
@@ -156,9 +154,10 @@ class Channel:
             self._timer.cancel()
         for sink in self._calls.end():
             sink.fail(error)
-        for first in (self._hello, self._loaded, self._pong):
-            if first is not None:
-                _refuse(first, error)
+        _refuse(self._hello, error)
+        _refuse(self._loaded, error)
+        if self._pong is not None:
+            _refuse(self._pong, error)
 
     async def aclose(self) -> None:
         """Wait until the vendors' connections that this worker opened are closed; after
@@ -302,7 +301,7 @@ class Channel:
 
     async def _first(self, future: asyncio.Future[Value]) -> Value:
         """``future``, or ProviderError(protocol) where the connection ends before."""
-        await asyncio.wait([future, self._closed], return_when=asyncio.FIRST_COMPLETED)
+        await _either(future, self._closed)
         if future.done():
             return future.result()
         raise ProviderError(ErrorKind.PROTOCOL, self._closed.result())
@@ -441,6 +440,10 @@ def _timed_out() -> ProviderError:
     return ProviderError(
         ErrorKind.TIMEOUT, "the worker did not answer in time", phase=TimeoutPhase.TOTAL
     )
+
+
+async def _either(one: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:
+    await asyncio.wait([one, other], return_when=asyncio.FIRST_COMPLETED)
 
 
 def _refuse(future: asyncio.Future[Value], error: ProviderError) -> None:

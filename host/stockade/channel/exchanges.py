@@ -16,7 +16,7 @@ from stockade_sdk import wire
 from stockade_sdk.errors import ErrorInfo, ErrorKind, ProviderError
 
 if TYPE_CHECKING:
-    from stockade.egress.broker import Outlet, Upstream
+    from stockade.egress import Outlet, Upstream
 
 MAX_OPEN = 256  # exchanges of one worker at once; more is a mistake, and each costs a connection
 MAX_TIMEOUT_S = 24 * 3600.0

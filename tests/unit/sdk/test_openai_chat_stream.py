@@ -485,7 +485,7 @@ parts = st.one_of(
 def test_what_is_encoded_for_a_client_decodes_into_the_same(part, arguments):
     calls = tuple(ToolCall(f"c{at}", "f", value) for at, value in enumerate(arguments))
     response = ChatResponse(
-        output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1), finish_reason="stop"
+        output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1)
     )
     encoder, decoder = StreamEncoder(id="x", model="m", include_usage=True), StreamDecoder()
 

@@ -74,7 +74,7 @@ SECRET: Final = _any_of(
     r"\b(?:sk|pk|rk)[-_][\w*.-]{6,}",  # OpenAI, Anthropic, DeepSeek, OpenRouter, Moonshot
     r"\b(?:gsk|xai|tgp|hf|pplx|csk|fw|key)[-_][\w*-]{16,}",
     r"\bAIza[\w-]{10,}",
-    r"\beyJ[\w-]{10,}\.[\w.-]{5,}",  # a JSON web token
+    r"\beyJ[\w-]{6,}\.[\w.-]{5,}",  # a JSON web token
     r"\b(?:bearer|basic)\s+(?!auth|token|your)[\w.~+/=*-]{6,}",
     r"(?<=key provided: )\S{6,}",
     r"(?<=api[-_ ]key[:=] )\S{6,}",
