@@ -57,6 +57,16 @@ class Interaction:
         return self.text.encode()
 
 
+def takes(condition):
+    """Say which interactions a test is for; see ``pytest_generate_tests``."""
+
+    def mark(test):
+        test.wanted = condition
+        return test
+
+    return mark
+
+
 @cache
 def interactions(folder: Path) -> tuple[Interaction, ...]:
     """The interactions of ``folder`` in a fixed order; empty where there is no such folder."""

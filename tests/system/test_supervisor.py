@@ -711,7 +711,7 @@ def no_program(prepared: Prepared) -> Prepared:
 
 def no_room(prepared: Prepared) -> Prepared:
     return dataclasses.replace(
-        prepared, plan=dataclasses.replace(prepared.plan, launch="x" * 99999)
+        prepared, plan=prepared.plan._replace(launch="x" * 99999)
     )
 
 

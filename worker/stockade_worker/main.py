@@ -22,6 +22,7 @@ def main(plan_fd: int) -> NoReturn:
     except (OSError, ValueError, TypeError, KeyError) as error:
         leave(EXIT_PLAN, f"the confinement plan could not be read: {error}")
     environment(plan)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe, read by line
     try:
         layers = seal(plan)
     except StepFailed as error:

@@ -48,7 +48,7 @@ class Channel:
         self._hello: asyncio.Future[wire.Hello] = self._loop.create_future()
         self._loaded: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
         self._pong: asyncio.Future[None] | None = None
-        self._nonce = 0
+        self._nonce = self._ponged = 0  # the last ping sent and the last one answered
         self._closed: asyncio.Future[str] = self._loop.create_future()
         self._error: ProviderError | None = None
 
@@ -213,15 +213,21 @@ class Channel:
                 if self._logs <= MAX_LOGS:
                     self._on_log(frame)
             case wire.Pong(nonce=nonce):
-                if self._pong is None or nonce != self._nonce:
-                    raise Breach("it answered a ping that was never sent")
-                _once(self._pong, None, "answered a ping twice")
+                self._answered_ping(nonce)
             case wire.Hello():
                 _once(self._hello, frame, "said hello twice")
             case wire.Loaded(methods=methods):
                 _once(self._loaded, methods, "loaded its plugin twice")
             case wire.LoadFailed(error=error):
                 _refuse(self._loaded, ProviderError.of(error))
+
+    def _answered_ping(self, nonce: int) -> None:
+        # Every ping is answered once, in order, also one that nobody waits for any more.
+        if nonce != self._ponged + 1 or nonce > self._nonce:
+            raise Breach("it answered a ping that was never sent")
+        self._ponged = nonce
+        if self._pong is not None and nonce == self._nonce and not self._pong.done():
+            self._pong.set_result(None)
 
     def lost(self, reason: str, *, violation: bool) -> None:
         """The connection is over."""

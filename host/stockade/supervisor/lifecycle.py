@@ -70,7 +70,8 @@ _ABORTED: Final = Step(State.ENDING, (Action.KILL,))
 _BROKEN: Final = Step(State.ENDING, (Action.WITHDRAW, Action.KILL, Action.BLAME, Action.FAIL_CALLS))
 _DIED: Final = Step(State.DEAD, (Action.WITHDRAW, Action.BLAME, Action.FAIL_CALLS, Action.BURY))
 _DISMISSED: Final = Step(State.ENDING, (Action.WITHDRAW, Action.SEND_STOP))
-_STOPPED: Final = Step(State.ENDING, (Action.WITHDRAW, Action.FAIL_CALLS, Action.SEND_STOP))
+# The word first: failing the calls closes the socket.
+_STOPPED: Final = Step(State.ENDING, (Action.WITHDRAW, Action.SEND_STOP, Action.FAIL_CALLS))
 _STILL_ENDING: Final = Step(State.ENDING)
 _STILL_DRAINING: Final = Step(State.DRAINING)
 

@@ -67,7 +67,8 @@ class OpenAICompatible(Provider):
     async def embed(self, request: EmbeddingRequest, ctx: Context) -> EmbeddingResponse:
         """One vector for each input, in the inputs' order."""
         model = chosen(request.model, ctx, "embedding_model", "model")
-        payload, warnings = openai_chat.encode_embedding_request(request, model=model)
+        request = msgspec.structs.replace(request, model=model)
+        payload, warnings = openai_chat.encode_embedding_request(request)
         answer = await exchange(ctx, "POST", endpoint(ctx, "embeddings"), payload)
         response = openai_chat.decode_embedding_response(answer, expected=len(request.input))
         return msgspec.structs.replace(response, warnings=(*warnings, *response.warnings))
@@ -95,9 +96,9 @@ def chat_payload(
     request: ChatRequest, ctx: Context, *, stream: bool
 ) -> tuple[dict[str, Any], tuple[RuntimeWarning, ...]]:
     """The body of a chat request, by the operator's settings."""
+    model = chosen(request.model, ctx, "model")
     return openai_chat.encode_request(
-        request,
-        model=chosen(request.model, ctx, "model"),
+        request if model == request.model else msgspec.structs.replace(request, model=model),
         stream=stream,
         max_tokens_field=ctx.config.get("max_tokens_field"),
         include_usage=ctx.config.get("stream_usage"),

@@ -71,6 +71,7 @@ async def test_a_chat_is_one_post_without_a_key():
         (None, "configured", "configured"),
         ("default", "configured", "configured"),
         (None, None, None),
+        ("default", None, None),
     ],
 )
 async def test_the_model_is_the_requests_or_the_configured_one(asked, configured, sent):
