@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.recorded.interactions import interactions
+from tests.recorded.interactions import Interaction, interactions
 
 PARTS = {"dialect": "translated there and back", "worker": "through an installed worker"}
 
@@ -17,7 +17,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = getattr(metafunc.function, "wanted", lambda _: True)
     found = [one for one in interactions(folder) if wanted(one)]
     if found:
-        metafunc.parametrize("interaction", found, ids=[one.name for one in found])
+        params = [pytest.param(one, id=one.name, marks=skipped(one)) for one in found]
+        metafunc.parametrize("interaction", params)
     else:
         reason = (
             f"no interaction of this kind in {folder}"
@@ -26,6 +27,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         skip = pytest.mark.skip(reason=reason)
         metafunc.parametrize("interaction", [pytest.param(None, marks=skip, id="none")])
+
+
+def skipped(interaction: Interaction) -> list[pytest.MarkDecorator]:
+    reason = interaction.unplayable
+    return [] if reason is None else [pytest.mark.skip(reason=reason)]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ chat-completions wire, whoever spoke it, and the embeddings of the vendors below
 embeddings are on wires of their own).
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +49,21 @@ class Interaction:
     @property
     def failed(self) -> bool:
         return self.status >= 400
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer is an error, by its status or inside an answer of 200."""
+        if self.failed:
+            return True
+        answers = chunks_of(self.text) if self.streamed else [self.json]
+        return any(isinstance(one, dict) and bool(one.get("error")) for one in answers)
+
+    @property
+    def unplayable(self) -> str | None:
+        """Why it cannot be judged, where it cannot."""
+        if self.failed or self.body_kind in ("json", "sse"):
+            return None
+        return f"a recorded body of kind {self.body_kind!r} is no answer of this wire"
 
     @property
     def body(self) -> bytes:
@@ -95,3 +111,13 @@ def read(file: Path) -> Interaction | None:
         json=response.get("json"),
         text=response.get("body") or "",
     )
+
+
+def chunks_of(body: str) -> list[Any]:
+    """The JSON of every ``data`` line that is JSON."""
+    found = []
+    for line in body.splitlines():
+        if line.startswith("data:") and line[5:].strip() not in ("", "[DONE]"):
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line[5:]))
+    return found

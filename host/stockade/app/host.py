@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import anyio
@@ -173,8 +174,7 @@ class Host:
             self._happened(event)
             on_event(event)
 
-        tasks = await stack.enter_async_context(_background())
-        tasks.start_soon(self._journal.keep)
+        await stack.enter_async_context(_Background(self._journal.keep))
         self._supervisor = await stack.enter_async_context(
             Supervisor(
                 Runtimes(self.home, self.settings, broker, environment, self.state.require),
@@ -270,9 +270,29 @@ def _prepare(home: Home) -> tuple[State, Path]:
         raise
 
 
-@asynccontextmanager
-async def _background() -> AsyncIterator[anyio.abc.TaskGroup]:
-    """Tasks that are cancelled when the host leaves."""
-    async with anyio.create_task_group() as tasks:
-        yield tasks
-        tasks.cancel_scope.cancel()
+class _Background:
+    """A task beside the block, cancelled when the block is left.
+
+    A task group alone would wrap whatever leaves the block in a group of errors; who uses a host
+    shall meet the error that was raised. Only a cancellation is the task group's to handle.
+    """
+
+    def __init__(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = task
+        self._tasks = anyio.create_task_group()
+
+    async def __aenter__(self) -> None:
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._task)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tasks.cancel_scope.cancel()
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            await self._tasks.__aexit__(kind, error, trace)
+        else:
+            await self._tasks.__aexit__(None, None, None)

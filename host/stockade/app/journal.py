@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import count
 
 import anyio
 import anyio.to_thread
-from msgspec.structs import replace
+import msgspec
 
 from stockade.errors import HostError
 from stockade.settings import Home
@@ -22,30 +23,40 @@ from stockade_sdk.capability import Attempt, Capability
 INTERVAL_S = 1.0
 MAX_NOTES = 10_000  # requests between two writes; older ones are dropped first
 
-Note = Callable[[State], None]
+
+class Tried(msgspec.Struct, frozen=True):
+    """Every try of one request, as it stood at its end; ``at`` is in seconds since 1970."""
+
+    capability: Capability
+    attempts: tuple[Attempt, ...]
+    at: float
+
+
+class Became(msgspec.Struct, frozen=True):
+    """What became of a plugin."""
+
+    plugin: str
+    state: str
+    last_error: str | None
 
 
 class Journal:
-    """Notes for ``state.db``."""
+    """Notes for ``state.db``, on a connection of its own, since it is used from other threads."""
 
     def __init__(self, home: Home, clock: Callable[[], float]) -> None:
-        self._state, self._clock = State.open(home), clock  # a connection of its own: see `write`
-        self._notes: deque[Note] = deque(maxlen=MAX_NOTES)
         self.lost = 0
+        self._state, self._clock = State.open(home), clock
+        self._notes: deque[Tried | Became] = deque(maxlen=MAX_NOTES)
+        self._host, self._requests = secrets.token_hex(4), count(1)
 
-    def attempts(self, capability: Capability, attempts: Sequence[Attempt]) -> None:
-        """Every try of one request: targets, outcomes and times, no content."""
+    def attempts(self, capability: Capability, attempts: tuple[Attempt, ...]) -> None:
+        """A request is over."""
         if attempts:
-            request, at = secrets.token_hex(8), self._clock()
-            # A vendor's words may repeat a caller's; they are for the caller alone.
-            kept = tuple(replace(attempt, message=None) for attempt in attempts)
-            self._notes.append(
-                lambda state: state.record_attempts(request, capability, kept, at=at)
-            )
+            self._notes.append(Tried(capability, attempts, self._clock()))
 
     def plugin(self, name: str, state: str, last_error: str | None) -> None:
-        """What became of a plugin."""
-        self._notes.append(lambda store: store.set_state(name, state, last_error))
+        """A plugin died or was given up."""
+        self._notes.append(Became(name, state, last_error))
 
     async def keep(self) -> None:
         """Write what comes, until cancelled."""
@@ -62,7 +73,7 @@ class Journal:
         while self._notes:
             note = self._notes.popleft()
             try:
-                note(self._state)
+                self._write(note)
             except HostError:
                 self.lost += 1
 
@@ -70,3 +81,13 @@ class Journal:
         """Write the rest and let go of the database."""
         self.write()
         self._state.close()
+
+    def _write(self, note: Tried | Became) -> None:
+        match note:
+            case Tried(capability=capability, attempts=attempts, at=at):
+                # A vendor's words may repeat a caller's; they are for the caller alone.
+                kept = [msgspec.structs.replace(attempt, message=None) for attempt in attempts]
+                request = f"{self._host}-{next(self._requests)}"
+                self._state.record_attempts(request, capability, kept, at=at)
+            case Became(plugin=plugin, state=state, last_error=last_error):
+                self._state.set_state(plugin, state, last_error)

@@ -140,7 +140,11 @@ def _unnamed(
         seeing = _fitting(chat, needs, catalogue, rejected)
         if seeing:
             return seeing
-    return list(catalogue.first(needs.capability, needs.features, needs.tokens))
+    found = list(catalogue.first(needs.capability, needs.features, needs.tokens))
+    if not found:  # say what stood against those that have the capability
+        near = catalogue.first(needs.capability)
+        _fitting(near, needs, catalogue, rejected)
+    return found
 
 
 def _for_capability(needs: Needs, named: Capability) -> Needs:

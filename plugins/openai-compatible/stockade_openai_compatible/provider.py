@@ -149,8 +149,8 @@ async def raise_for_status(response: StreamedResponse) -> None:
 def parsed(body: bytes, status: int) -> Any:
     """The JSON of an answer; raises ProviderError(malformed_response)."""
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return openai_chat.parse_json(body)
+    except ValueError as error:
         raise ProviderError(
             ErrorKind.MALFORMED_RESPONSE,
             f"the answer (HTTP {status}, {len(body)} bytes) is no JSON",

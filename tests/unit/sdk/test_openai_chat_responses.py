@@ -12,12 +12,17 @@ from stockade_sdk import (
     AssistantOutput,
     Audio,
     Capability,
+    ChatRequest,
     ChatResponse,
+    CostBreakdown,
     EmbeddingRequest,
     EmbeddingResponse,
     ErrorKind,
     FinishReason,
+    Message,
+    MessageRole,
     Price,
+    PricingSource,
     ProviderError,
     ResponseFormat,
     Text,
@@ -33,7 +38,9 @@ from stockade_sdk.dialects.openai_chat import (
     decode_usage,
     encode_embedding_request,
     encode_embedding_response,
+    encode_request,
     encode_response,
+    parse_json,
 )
 
 
@@ -52,6 +59,10 @@ def answer(finish="stop", top=None, **message):
         ],
         **(top or {}),
     }
+
+
+def texts(response):
+    return [(type(part), part.text) for part in response.output.content]
 
 
 def codes(response):
@@ -109,8 +120,7 @@ def test_a_reason_of_another_dialect_is_put_into_words_of_this_one():
 def test_reasoning_becomes_thinking_and_goes_back_into_its_field(field):
     response = decode_response(answer(content="x", **{field: "hm"}))
 
-    assert [type(part) for part in response.output.content] == [Thinking, Text]
-    assert response.output.content[0].text == "hm"
+    assert texts(response) == [(Thinking, "hm"), (Text, "x")]
     assert encode_response(response)["choices"][0]["message"][field] == "hm"
 
 
@@ -122,7 +132,7 @@ def test_thinking_parts_of_a_content_list_become_thinking():
 
     response = decode_response(answer(content=content))
 
-    assert [part.text for part in response.output.content] == ["hm", "x"]
+    assert texts(response) == [(Thinking, "hm"), (Text, "x")]
     assert encode_response(response)["choices"][0]["message"]["content"] == content
 
 
@@ -220,9 +230,12 @@ def test_everything_else_a_vendor_says_is_kept_and_carried():
     response = decode_response(payload)
     carried = encode_response(response)
 
-    assert response.provider_metadata["openai_chat"]["system_fingerprint"] == "fp"
+    kept = response.provider_metadata or {}
+    assert kept["openai_chat"]["system_fingerprint"] == "fp"
     assert carried == {**payload, "usage": {**payload["usage"], "total_tokens": 3}}
-    assert response.cost.total_cost == "0.001"
+    assert response.cost == CostBreakdown(
+        total_cost="0.001", pricing_source=PricingSource.PROVIDER_REPORTED
+    )
 
 
 def test_the_index_and_not_the_place_says_which_choice_is_first():
@@ -377,6 +390,29 @@ def test_a_plain_response_is_a_whole_chat_completion():
         ],
         "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
     }
+
+
+def test_an_answer_can_go_back_as_history_with_its_reasoning_and_calls():
+    message = {
+        "content": "let me see",
+        "reasoning_content": "hm",
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+        ],
+    }
+    response = decode_response(answer("tool_calls", **message))
+    turn = Message(MessageRole.ASSISTANT, response.output.content)
+
+    payload, warnings = encode_request(ChatRequest(messages=(turn,)))
+
+    assert payload["messages"] == [{"role": "assistant", **message}]
+    assert warnings == ()
+
+
+def test_a_lone_half_of_a_pair_in_an_answer_is_replaced():
+    body = json.dumps(answer(content="@")).replace("@", r"a\ud83db")
+
+    assert decode_response(parse_json(body)).text == "a\ufffdb"
 
 
 # Embeddings

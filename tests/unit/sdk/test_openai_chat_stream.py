@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stockade_sdk import (
     AssistantOutput,
+    ChatEvent,
     ChatResponse,
     ErrorKind,
     FinishReason,
@@ -266,6 +267,41 @@ def test_content_in_parts_becomes_blocks_in_their_order():
     assert [type(part) for part in response.output.content] == [Thinking, Text, Thinking, Text]
 
 
+def raw(text):
+    return json.dumps(chunk({"content": "@"})).replace("@", text)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        ([r"a\ud83d", r"\ude00b"], "a😀b"),
+        ([r"\ud83d\ude00"], "😀"),
+        ([r"a\ud83d", "b"], "a\ufffdb"),
+        ([r"\ude00"], "\ufffd"),
+        ([r"\ud83d", r"\ud83d", r"\ude00"], "\ufffd😀"),
+    ],
+    ids=["pair over two chunks", "whole pair", "half alone", "second half alone", "half and pair"],
+)
+def test_halves_of_a_pair_are_joined_or_replaced(pieces, text):
+    decoder = StreamDecoder()
+    events = [event for piece in pieces for event in decoder.feed(raw(piece))]
+    events += [*decoder.feed(json.dumps(STOP)), *decoder.finish()]
+
+    response = fold(msgspec.msgpack.decode(msgspec.msgpack.encode(events), type=list[ChatEvent]))
+
+    assert response.text == text
+
+
+@pytest.mark.parametrize(
+    "bad", [r'{"a": NaN, "b": "\ud83d"}', r'{"a": 1e999, "b": "\ud83d"}', r'{"\ud83d', r"\u"]
+)
+def test_a_half_makes_nothing_else_of_it_acceptable(bad):
+    with pytest.raises(ProviderError) as caught:
+        StreamDecoder().feed(bad)
+
+    assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
 def test_a_refusal_is_text_with_a_warning():
     response = folded(chunk({"refusal": "I "}), chunk({"refusal": "won't"}), STOP)
 
@@ -484,9 +520,7 @@ parts = st.one_of(
 @given(parts, st.lists(st.dictionaries(st.text(max_size=4), st.integers(0, 9)), max_size=3))
 def test_what_is_encoded_for_a_client_decodes_into_the_same(part, arguments):
     calls = tuple(ToolCall(f"c{at}", "f", value) for at, value in enumerate(arguments))
-    response = ChatResponse(
-        output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1)
-    )
+    response = ChatResponse(output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1))
     encoder, decoder = StreamEncoder(id="x", model="m", include_usage=True), StreamDecoder()
 
     chunks = encoder.feed_all(unfold(response))

@@ -114,7 +114,7 @@ def test_arguments_that_are_no_json_object_survive_fold_and_unfold_with_their_wa
     st.randoms(use_true_random=False),
 )
 def test_two_blocks_whose_deltas_interleave_come_out_apart(said, thought, random):
-    deltas = [TextDelta("a", piece) for piece in said]
+    deltas: list[TextDelta | ThinkingDelta] = [TextDelta("a", piece) for piece in said]
     deltas += [ThinkingDelta("b", piece) for piece in thought]
     order = sorted(range(len(deltas)), key=lambda _: random.random())
     mixed = [deltas[at] for at in order]
@@ -151,7 +151,7 @@ def test_blocks_stand_in_the_order_in_which_they_began():
 
 
 def test_the_same_id_may_name_one_block_of_each_kind():
-    events = [TextStart("x"), ThinkingStart("x"), TextDelta("x", "said"), Finish()]
+    events: list[ChatEvent] = [TextStart("x"), ThinkingStart("x"), TextDelta("x", "said"), Finish()]
 
     assert fold(events).text == "said"
 
@@ -161,7 +161,12 @@ def test_a_block_left_open_at_the_finish_keeps_what_it_has():
 
 
 def test_structured_output_is_parsed_where_json_was_asked_for():
-    events = [TextStart("a"), TextDelta("a", '{"n":'), TextDelta("a", " 1}"), Finish()]
+    events: list[ChatEvent] = [
+        TextStart("a"),
+        TextDelta("a", '{"n":'),
+        TextDelta("a", " 1}"),
+        Finish(),
+    ]
 
     assert fold(events, response_format=ResponseFormat(type="json_object")).output == (
         AssistantOutput((Text('{"n": 1}'),), {"n": 1})
@@ -169,7 +174,7 @@ def test_structured_output_is_parsed_where_json_was_asked_for():
 
 
 def test_structured_output_that_is_no_json_is_a_warning_and_not_an_error():
-    events = [TextStart("a"), TextDelta("a", "sorry"), Finish()]
+    events: list[ChatEvent] = [TextStart("a"), TextDelta("a", "sorry"), Finish()]
 
     response = fold(events, response_format=ResponseFormat(type="json_object"))
 

@@ -28,6 +28,7 @@ from .requests import decode_request, encode_request
 from .responses import decode_response, encode_response
 from .stream import DONE, StreamDecoder
 from .stream_encode import StreamEncoder
+from .text import parse_json
 from .usage import decode_usage, encode_usage
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "encode_request",
     "encode_response",
     "encode_usage",
+    "parse_json",
     "redact",
 ]

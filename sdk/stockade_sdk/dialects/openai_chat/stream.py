@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.stream import ChatEvent, Finish
 
@@ -13,6 +11,7 @@ from .errors import classify_error, error_inside
 from .overlay import Notes, Unreadable, difference, kept
 from .responses import encode_choice, finish_reason
 from .stream_choice import ChoiceReader
+from .text import Halves
 from .usage import decode_cost, decode_usage, encode_usage
 
 DONE: Final = "[DONE]"
@@ -29,7 +28,6 @@ _NOT_KEPT: Final = frozenset(
         "error",
     }  # p, obfuscation: padding
 )
-_parse = msgspec.json.Decoder().decode
 
 
 class StreamDecoder:
@@ -41,6 +39,7 @@ class StreamDecoder:
     """
 
     def __init__(self) -> None:
+        self._halves = Halves()
         self._choices: dict[int, ChoiceReader] = {}
         self._top: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
@@ -53,8 +52,8 @@ class StreamDecoder:
         if self._finished or not data:
             return []
         try:
-            chunk = _parse(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            chunk = self._halves.parse(data)
+        except Unreadable as error:
             return self._feed_other(data, event, error)
         if not isinstance(chunk, dict):
             raise ProviderError(

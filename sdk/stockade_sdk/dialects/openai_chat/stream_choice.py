@@ -124,7 +124,7 @@ class ChoiceReader:
         elif key == "audio" and isinstance(value, dict):
             self._audio(value)
         elif isinstance(value, list):
-            self._message[key] = [*self._message.get(key, ()), *value]
+            self._more(self._message, key, value)
         else:
             self._message[key] = value
 
@@ -153,7 +153,7 @@ class ChoiceReader:
             case {"type": "thinking", "thinking": str(text)}:
                 self._piece("thinking", text, events)
             case _:
-                self._message["content_parts"] = [*self._message.get("content_parts", ()), item]
+                self._more(self._message, "content_parts", [item])
 
     def _piece(self, kind: str, text: str, events: list[ChatEvent]) -> None:
         if not text:
@@ -220,9 +220,18 @@ class ChoiceReader:
         logprobs = self._choice.setdefault("logprobs", {})
         for key, piece in value.items():
             if isinstance(piece, list):
-                logprobs[key] = [*(logprobs.get(key) or ()), *piece]
+                self._more(logprobs, key, piece)
             else:
                 logprobs.setdefault(key, piece)
+
+    @staticmethod
+    def _more(kept: dict[str, Any], key: str, items: list[Any]) -> None:
+        """Lengthen a list of ours; the first one is copied, so that no chunk's list is changed."""
+        mine = kept.get(key)
+        if isinstance(mine, list):
+            mine.extend(items)
+        else:
+            kept[key] = list(items)
 
     def _thinking_overlay(self) -> dict[str, Any]:
         overlay: dict[str, Any] = {

@@ -1,0 +1,83 @@
+"""JSON as vendors send it: strict, but for halves of surrogate pairs.
+
+Servers that cut their text by tokens escape the two halves of an emoji into two chunks. RFC 8259
+lets them, strict readers refuse it, and neither msgpack nor UTF-8 can carry a half.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+import msgspec
+
+from .overlay import Unreadable
+
+_strict = msgspec.json.Decoder().decode
+
+
+def parse_json(data: str | bytes) -> Any:
+    """The value; a lone half of a pair becomes U+FFFD. Raises Unreadable where it is no JSON."""
+    return Halves().parse(data)
+
+
+class Halves:
+    """Parses values that follow each other and joins halves that stand at the same place."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str | int, ...], str] = {}
+
+    def parse(self, data: str | bytes) -> Any:
+        """The next value; raises Unreadable where it is no JSON."""
+        try:
+            value = _strict(data)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            if "\\u" not in data if isinstance(data, str) else b"\\u" not in data:
+                raise Unreadable("this is no JSON") from error
+            value = _loose(data)
+        else:
+            if not self._held:
+                return value
+        held, self._held = self._held, {}
+        return self._mended(value, (), held)
+
+    def _mended(
+        self, value: Any, path: tuple[str | int, ...], held: dict[tuple[str | int, ...], str]
+    ) -> Any:
+        if isinstance(value, str):
+            text = held.get(path, "") + value
+            if text and "\ud800" <= text[-1] <= "\udbff":
+                self._held[path] = text[-1]
+                text = text[:-1]
+            return _joined(text)
+        if isinstance(value, list):
+            return [self._mended(item, (*path, at), held) for at, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {
+                _joined(key): self._mended(item, (*path, key), held) for key, item in value.items()
+            }
+        return value
+
+
+def _joined(text: str) -> str:
+    """Pairs joined, what is still a half replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _loose(data: str | bytes) -> Any:
+    try:
+        return json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("this is no JSON") from error
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is out of range")
+    return number
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
