@@ -214,8 +214,8 @@ CALLS = [
     Case(
         "raises an error with fields of the wrong type",
         in_chat("raise ProviderError('auth', 'odd', status=object(), code=b'\\xff')"),
-        "malformed_response",
-        "cannot be sent|chat raised",
+        "auth",
+        "odd",
     ),
     Case(
         "calls os._exit",

@@ -16,6 +16,8 @@ from stockade_sdk.errors import ErrorInfo, ErrorKind, ProviderError
 from stockade_sdk.provider import SHAPES, Method, methods_of
 from stockade_sdk.stream import ChatEvent, Finish, Folding, TextDelta, TextEnd, TextStart, unfold
 
+from .words import in_words
+
 PLAIN_TEXT_BLOCK = "text"  # the block that plain strings of a generator belong to
 
 
@@ -185,11 +187,29 @@ EVENTS = get_args(ChatEvent)
 
 
 def failure(error: BaseException, method: str) -> ErrorInfo:
-    """What the host is told of an exception that left a provider's method."""
+    """What the host is told of an exception that left a provider's method; it can be sent."""
     if isinstance(error, ProviderError):
-        return error.info()
+        return sendable(error)
     if isinstance(error, MemoryError):
-        return ErrorInfo(kind=ErrorKind.OUT_OF_MEMORY, message=f"{method} ran out of memory")
-    return ProviderError(
-        ErrorKind.UNKNOWN, f"{method} raised {type(error).__name__}: {error}"
-    ).info()
+        return ErrorInfo(
+            kind=ErrorKind.OUT_OF_MEMORY,
+            message=f"{method} ran out of memory; a higher limits.memory in its plugin.toml may "
+            "help",
+        )
+    return ErrorInfo(kind=ErrorKind.UNKNOWN, message=f"{method} raised {in_words(error)}")
+
+
+def sendable(error: ProviderError) -> ErrorInfo:
+    """The error as its plugin made it; kind and message alone where the rest is of no type that the
+    host would take.
+    """
+    try:
+        return _info(_encode(error.info()))
+    # a class of the plugin's own may raise anything here
+    except BaseException:  # noqa: BLE001
+        kind = error.kind if isinstance(error.kind, ErrorKind) else ErrorKind.UNKNOWN
+        return ErrorInfo(kind=kind, message=in_words(error))
+
+
+_info = msgspec.msgpack.Decoder(ErrorInfo).decode
+_encode = msgspec.msgpack.Encoder().encode

@@ -10,7 +10,10 @@ import sys
 from typing import Any
 
 from stockade_sdk import wire
-from stockade_sdk.errors import ErrorInfo, ErrorKind, capped
+from stockade_sdk.errors import ErrorInfo, ErrorKind
+from stockade_sdk.provider import methods_of
+
+from .words import in_words, plain_utf8
 
 MAX_TRACE_LINES = 12
 
@@ -34,7 +37,9 @@ def load(frame: wire.Load) -> Any:
         found: Any = importlib.import_module(module_name)
         for name in attribute.split("."):
             found = getattr(found, name)
-        return found() if isinstance(found, type) else found
+        provider = found() if isinstance(found, type) else found
+        methods_of(provider)  # looking at it is running it: its class may have properties
+        return provider
     except (
         BaseException
     ) as error:  # SystemExit and worse included: it is the plugin's word, not ours
@@ -47,5 +52,5 @@ def described(entry: str, error: BaseException) -> ErrorInfo:
 
     kind = ErrorKind.OUT_OF_MEMORY if isinstance(error, MemoryError) else ErrorKind.WORKER_DIED
     lines = traceback.format_exception(error)[-MAX_TRACE_LINES:]
-    what = f"{entry} could not be loaded: {type(error).__name__}: {error}"
-    return ErrorInfo(kind=kind, message=capped(f"{what}\n{''.join(lines)}"))
+    what = f"{entry} could not be loaded: {in_words(error)}"
+    return ErrorInfo(kind=kind, message=plain_utf8(f"{what}\n{''.join(lines)}"))

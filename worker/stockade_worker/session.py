@@ -55,9 +55,11 @@ class Session:
 
     def fail(self, call: int, error: ErrorInfo) -> bytes | None:
         """The frame that fails a call; ``None`` where it is no longer open."""
-        if self._credit.pop(call, None) is None:
+        if call not in self._credit:
             return None
-        return wire.encode(wire.Failed(call, error))
+        data = wire.encode(wire.Failed(call, error))
+        del self._credit[call]
+        return data
 
     def items(self, call: int, events: list[object], *, last: bool) -> bytes | None:
         """The frame that carries stream events and uses up credit; ``None`` where the call is no

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 import anyio
 import anyio.to_thread
 import msgspec
+from msgspec.structs import replace
 
 from stockade.errors import HostError
 from stockade.settings import Home
@@ -66,28 +67,29 @@ class Journal:
                 await anyio.to_thread.run_sync(self.write)
 
     def write(self) -> None:
-        """Write all notes; one that cannot be written is lost and counted, requests go on.
+        """Write all notes; those that cannot be written are lost and counted, requests go on.
 
         From a worker thread, one at a time.
         """
-        while self._notes:
-            note = self._notes.popleft()
-            try:
-                self._write(note)
-            except HostError:
-                self.lost += 1
+        notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        tried = [note for note in notes if isinstance(note, Tried)]
+        try:
+            self._state.record_requests(self._rows(tried))
+            for note in notes:
+                if isinstance(note, Became):
+                    self._state.set_state(note.plugin, note.state, note.last_error)
+        except HostError:
+            self.lost += len(notes)
 
     def close(self) -> None:
         """Write the rest and let go of the database."""
         self.write()
         self._state.close()
 
-    def _write(self, note: Tried | Became) -> None:
-        match note:
-            case Tried(capability=capability, attempts=attempts, at=at):
-                # A vendor's words may repeat a caller's; they are for the caller alone.
-                kept = [msgspec.structs.replace(attempt, message=None) for attempt in attempts]
-                request = f"{self._host}-{next(self._requests)}"
-                self._state.record_attempts(request, capability, kept, at=at)
-            case Became(plugin=plugin, state=state, last_error=last_error):
-                self._state.set_state(plugin, state, last_error)
+    def _rows(
+        self, tried: Iterable[Tried]
+    ) -> Iterator[tuple[str, str, tuple[Attempt, ...], float]]:
+        for note in tried:
+            # A vendor's words may repeat a caller's; they are for the caller alone.
+            kept = tuple(replace(attempt, message=None) for attempt in note.attempts)
+            yield f"{self._host}-{next(self._requests)}", note.capability, kept, note.at

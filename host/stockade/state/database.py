@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
@@ -191,9 +191,16 @@ class State:
         self, request_id: str, capability: str, attempts: Sequence[Attempt], *, at: float
     ) -> None:
         """Log a request's attempts (`at`: seconds since 1970); the oldest rows make room."""
+        self.record_requests([(request_id, capability, attempts, at)])
+
+    def record_requests(
+        self, requests: Iterable[tuple[str, str, Sequence[Attempt], float]]
+    ) -> None:
+        """The same for many requests in one transaction: id, capability, attempts, time of each."""
         rows = [
             (request_id, capability, *_provider_and_model(attempt.target), index, attempt.outcome,
              int(attempt.outcome == "ok"), attempt.kind, attempt.message, attempt.ms, at)
+            for request_id, capability, attempts, at in requests
             for index, attempt in enumerate(attempts)
         ]  # fmt: skip
         with self._writing(durable=False) as connection:

@@ -122,7 +122,8 @@ def _judge(
             )
         case Fault.REFUSED | None:
             pass
-    if kernel_oom or any(mark in line for line in tail for mark in _OUT_OF_MEMORY):
+    said = (*tail, reason)  # a failed load gives the exception as its reason
+    if kernel_oom or any(mark in line for line in said for mark in _OUT_OF_MEMORY):
         return ErrorKind.OUT_OF_MEMORY, "its worker ran out of memory", "memory"
     if fault is Fault.REFUSED:
         return ErrorKind.WORKER_DIED, f"its worker could not be started: {reason}", ""

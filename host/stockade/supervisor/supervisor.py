@@ -123,6 +123,7 @@ class Supervisor:
         HostError where there is no such plugin.
         """
         crew = self._crews.get(plugin) or self._crew(plugin)
+        timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
             began = self._clock()
@@ -154,6 +155,7 @@ class Supervisor:
         check.
         """
         crew = self._crews.get(plugin) or self._crew(plugin)
+        timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
             began = self._clock()

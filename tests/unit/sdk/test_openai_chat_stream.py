@@ -8,52 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockade_sdk import (
-    AssistantOutput,
     ChatEvent,
-    ChatResponse,
     ErrorKind,
     FinishReason,
     ProviderError,
     Text,
     Thinking,
-    ToolCall,
     Usage,
     fold,
 )
 from stockade_sdk.dialects.openai_chat import (
     DONE,
     StreamDecoder,
-    StreamEncoder,
     decode_response,
     encode_response,
 )
-from stockade_sdk.stream import Finish, TextDelta, TextStart, unfold
-
-HEAD = {"id": "c-1", "object": "chat.completion.chunk", "created": 5, "model": "m-1"}
-
-
-def chunk(delta=None, finish=None, index=0, **choice):
-    return {
-        **HEAD,
-        "choices": [{"index": index, "delta": delta or {}, "finish_reason": finish, **choice}],
-    }
-
-
-def decode(*chunks, done=True):
-    decoder = StreamDecoder()
-    events = [event for one in chunks for event in decoder.feed(json.dumps(one))]
-    return [*events, *(decoder.feed(DONE) if done else []), *decoder.finish()]
-
-
-def folded(*chunks, done=True):
-    return fold(decode(*chunks, done=done))
-
-
-def codes(response):
-    return [warning.code for warning in response.warnings]
-
-
-STOP = chunk(finish="stop")
+from stockade_sdk.stream import TextDelta
+from tests.unit.sdk.openai_chat_chunks import HEAD, STOP, call, chunk, codes, decode, folded
 
 
 def test_text_comes_as_deltas_of_one_block():
@@ -310,95 +281,6 @@ def test_a_refusal_is_text_with_a_warning():
     assert encode_response(response)["choices"][0]["message"]["refusal"] == "I won't"
 
 
-def call(index=None, id=None, name=None, arguments=None, **more):
-    function = {"name": name, "arguments": arguments}
-    delta = {"index": index, "id": id, **more}
-    return {
-        **{key: value for key, value in delta.items() if value is not None},
-        "function": {key: value for key, value in function.items() if value is not None},
-    }
-
-
-def calls_of(*deltas):
-    return folded(
-        *(chunk({"tool_calls": list(items)}) for items in deltas), chunk(finish="tool_calls")
-    )
-
-
-@pytest.mark.parametrize(
-    "deltas",
-    [
-        [[call(0, "a", "f", "")], [call(0, None, None, '{"x"')], [call(0, None, None, ":1}")]],
-        [[call(0, "a", "f", '{"x"')], [call(0, "a", "f", ":1}")]],
-        [[call(0, "a", "f", '{"x"')], [call(0, "", "", ":1}")]],
-        [[call(0, "a", "f", '{"x"')], [call(0, "other", None, ":1}")]],
-        [[call(None, "a", "f", '{"x"')], [call(None, None, None, ":1}")]],
-        [[call(None, "a", "f", '{"x"')], [call(None, "a", None, ":1}")]],
-        [[call(0, "a", None, None)], [call(0, None, "f", None)], [call(0, None, None, '{"x":1}')]],
-        [[call(0, "a", None, '{"x"')], [call(0, None, "f", ":1}")]],
-    ],
-    ids=[
-        "as OpenAI",
-        "id and name repeated",
-        "empty id and name after the first",
-        "another id in every delta",
-        "no index",
-        "no index, id repeated",
-        "id, name and arguments apart",
-        "name after arguments",
-    ],
-)
-def test_the_deltas_of_one_call_find_together(deltas):
-    assert calls_of(*deltas).tool_calls == (ToolCall("a", "f", {"x": 1}),)
-
-
-@pytest.mark.parametrize(
-    "deltas",
-    [
-        [[call(0, "a", "f", "{}")], [call(1, "b", "g", "{}")]],
-        [[call(0, "a", "f", "{}"), call(1, "b", "g", "{}")]],
-        [
-            [call(0, "a", "f", "")],
-            [call(1, "b", "g", "")],
-            [call(1, None, None, "{}")],
-            [call(0, None, None, "{}")],
-        ],
-        [[call(0, "a", "f", "{}")], [call(0, "b", "g", "{}")]],
-        [[call(None, "a", "f", "{}")], [call(None, "b", "g", "{}")]],
-    ],
-    ids=["in turn", "in one delta", "interleaved", "all at index 0", "no index"],
-)
-def test_the_deltas_of_two_calls_stay_apart(deltas):
-    assert calls_of(*deltas).tool_calls == (ToolCall("a", "f", {}), ToolCall("b", "g", {}))
-
-
-def test_calls_without_ids_get_some_and_repeated_ids_are_told_apart():
-    response = calls_of(
-        [call(0, None, "f", "{}")], [call(1, "x", "g", "{}")], [call(2, "x", "h", "{}")]
-    )
-
-    assert [one.id for one in response.tool_calls] == ["call_c-1_0", "x", "x_2"]
-    assert codes(response) == ["tool_call_id_missing", "tool_call_id_repeated"]
-
-
-def test_arguments_sent_as_an_object_are_taken():
-    assert calls_of([call(0, "a", "f", {"x": 1})]).tool_calls[0].arguments == {"x": 1}
-
-
-def test_arguments_that_are_no_json_stay_text_with_a_warning():
-    response = calls_of([call(0, "a", "f", '{"x":')])
-
-    assert response.tool_calls[0].arguments == '{"x":'
-    assert codes(response) == ["tool_arguments_invalid_json"]
-
-
-def test_a_call_that_never_names_its_function_is_malformed():
-    with pytest.raises(ProviderError) as caught:
-        calls_of([call(0, "a", None, "{}")])
-
-    assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
-
-
 def test_an_old_function_call_is_a_tool_call():
     response = folded(
         chunk({"function_call": {"name": "f", "arguments": '{"x"'}}),
@@ -509,70 +391,6 @@ def test_a_stream_says_what_the_unary_answer_says():
     )
 
     assert streamed == unary
-
-
-parts = st.one_of(
-    st.builds(Text, st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)),
-    st.builds(Thinking, st.text(st.characters(codec="utf-8"), min_size=1, max_size=9)),
-)
-
-
-@given(parts, st.lists(st.dictionaries(st.text(max_size=4), st.integers(0, 9)), max_size=3))
-def test_what_is_encoded_for_a_client_decodes_into_the_same(part, arguments):
-    calls = tuple(ToolCall(f"c{at}", "f", value) for at, value in enumerate(arguments))
-    response = ChatResponse(output=AssistantOutput((part, *calls)), usage=Usage(input_tokens=1))
-    encoder, decoder = StreamEncoder(id="x", model="m", include_usage=True), StreamDecoder()
-
-    chunks = encoder.feed_all(unfold(response))
-    again = fold(
-        [event for one in chunks for event in decoder.feed(msgspec.json.encode(one))]
-        + decoder.finish()
-    )
-
-    assert [getattr(p, "text", None) for p in again.output.content] == [
-        getattr(p, "text", None) for p in response.output.content
-    ]
-    assert [(c.id, c.name, c.arguments) for c in again.tool_calls] == [
-        (c.id, c.name, c.arguments) for c in calls
-    ]
-    assert again.usage == response.usage
-
-
-def test_the_first_chunk_names_the_role_and_the_last_ones_reason_and_usage():
-    encoder = StreamEncoder(id="x", model="m", created=7, include_usage=True)
-
-    chunks = encoder.feed_all(
-        [
-            TextStart("t"),
-            TextDelta("t", "a"),
-            Finish(FinishReason.LENGTH, Usage(input_tokens=1, output_tokens=2)),
-        ]
-    )
-
-    head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m"}
-    assert chunks == [
-        {
-            **head,
-            "choices": [
-                {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}
-            ],
-        },
-        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]},
-        {
-            **head,
-            "choices": [],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
-        },
-    ]
-
-
-def test_usage_is_not_sent_to_a_client_that_did_not_ask():
-    encoder = StreamEncoder(id="x", model="m")
-
-    chunks = encoder.feed_all([Finish(usage=Usage(input_tokens=1))])
-
-    assert all("usage" not in one for one in chunks)
-    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
 
 
 @given(st.lists(st.binary(max_size=40) | st.text(max_size=40), max_size=4))

@@ -10,11 +10,32 @@ import re
 from typing import Final
 
 
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
+class _AnyOf:
+    """Patterns of which one must be found. Compiled at first use: most workers never see an error,
+    and all of them together take as long to compile as the rest of the dialect to import.
+    """
+
+    __slots__ = ("_compiled", "_patterns")
+
+    def __init__(self, *patterns: str) -> None:
+        self._patterns = patterns
+        self._compiled: re.Pattern[str] | None = None
+
+    def search(self, text: str) -> bool:
+        """Whether one of them is in ``text``."""
+        return self._pattern().search(text) is not None
+
+    def replaced(self, text: str, by: str) -> str:
+        """``text`` with ``by`` in the place of each that is found."""
+        return self._pattern().sub(by, text)
+
+    def _pattern(self) -> re.Pattern[str]:
+        if self._compiled is None:
+            self._compiled = re.compile("|".join(self._patterns), re.IGNORECASE)
+        return self._compiled
 
 
-QUOTA: Final = _any_of(
+QUOTA: Final = _AnyOf(
     r"insufficient[_ ](?:user[_ ])?(?:quota|balance|funds|credits?)",
     r"billing_(?:hard_limit|not_active)|billing (?:details|hard limit)|payment required",
     r"arrearage|good standing|account balance|blocked_api_access",
@@ -23,15 +44,15 @@ QUOTA: Final = _any_of(
     r"credits? (?:are|is) depleted|key limit exceeded",
     r"usage limits? (?:exceeded|reached)|freetieronly|free allocated quota",
 )
-RATE: Final = _any_of(
+RATE: Final = _AnyOf(
     r"rate[_ ]?limit|too many requests|throttl|tokens per min|requests per min",
     r"ratequota|allocationquota|max_organization_concurrency|concurrency limit",
 )
-OVERLOADED: Final = _any_of(
+OVERLOADED: Final = _AnyOf(
     r"overloaded|at capacity|over capacity|server (?:is )?busy|no capacity",
     r"service_?unavailable|temporarily unavailable|high demand",
 )
-CONTEXT: Final = _any_of(
+CONTEXT: Final = _AnyOf(
     r"context_length_exceeded|context[_ ](?:length|window|limit|size)|maximum context",
     r"max_model_len|maximum (?:input|prompt|sequence) length|string_above_max_length",
     r"prompt is too long|prompt too long|input is too long|too many (?:input )?tokens",
@@ -40,12 +61,12 @@ CONTEXT: Final = _any_of(
     r"exceeded model token limit|range of input length|token count .{0,40}exceeds",
     r"reduce the length of (?:the messages|either|your|the prompt)",
 )
-FILTER: Final = _any_of(
+FILTER: Final = _AnyOf(
     r"content[_ ]filter|content management policy|content_policy|responsibleaipolicy",
     r"data_?inspection_?failed|inappropriate content|safety system",
     r"flagged (?:by|as|for)|moderation|considered high risk",
 )
-MODEL: Final = _any_of(
+MODEL: Final = _AnyOf(
     r"model_not_found|deploymentnotfound|model_not_active|model_decommissioned|model_terms",
     r"model_not_supported|invalid_model|unknown_model|model_deprecated|modelnotfound",
     r"models? .{0,120}?(?:does not exist|not found|not exist|no longer available|is deprecated)",
@@ -55,22 +76,22 @@ MODEL: Final = _any_of(
     r"no such model|unknown model|no endpoints found|no available model provider",
     r"deployment .{0,60}does not exist|not available in your region|unsupported_country",
 )
-AUTH: Final = _any_of(
+AUTH: Final = _AnyOf(
     r"invalid_api_key|incorrect api key|invalid api[- ]?key|api key not valid|api key expired",
     r"invalid_authentication|invalid authentication|authentication_error|unauthenticated",
     r"unauthorized|no (?:cookie )?auth credentials|missing api key|no api key",
     r"didn't provide an api key|invalid token|token (?:is )?expired",
 )
-UNSUPPORTED: Final = _any_of(
+UNSUPPORTED: Final = _AnyOf(
     r"unsupported_(?:parameter|value|content)",
     r"not supported (?:with|by|for|in) th(?:is|e) (?:model|deployment)",
     r"(?:model|deployment) does ?n[o']t support|no endpoints found that support",
     r"does not support (?:tools|images?|image input|audio|streaming)",
 )
-TIMEOUT: Final = _any_of(r"timed? ?out|deadline")
-INVALID: Final = _any_of(r"invalid_request|invalid_value|bad_request|invalid_parameter")
+TIMEOUT: Final = _AnyOf(r"timed? ?out|deadline")
+INVALID: Final = _AnyOf(r"invalid_request|invalid_value|bad_request|invalid_parameter")
 
-SECRET: Final = _any_of(
+SECRET: Final = _AnyOf(
     r"\b(?:sk|pk|rk)[-_][\w*.-]{6,}",  # OpenAI, Anthropic, DeepSeek, OpenRouter, Moonshot
     r"\b(?:gsk|xai|tgp|hf|pplx|csk|fw|key)[-_][\w*-]{16,}",
     r"\bAIza[\w-]{10,}",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -94,7 +93,7 @@ def encode_error(error: ProviderError, status: int) -> dict[str, Any]:
 
 def redact(text: str) -> str:
     """``text`` without anything that looks like a key; vendors echo the key they refuse."""
-    return words.SECRET.sub("[redacted]", text)
+    return words.SECRET.replaced(text, "[redacted]")
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
@@ -150,7 +149,7 @@ def _kind(status: int | None, about: str) -> ErrorKind:
 
 def _is_rate(about: str) -> bool:
     # Groq's 413 is its tokens a minute; others say "limit" of a window.
-    return bool(words.RATE.search(about)) and not words.CONTEXT.search(about)
+    return words.RATE.search(about) and not words.CONTEXT.search(about)
 
 
 def _kind_of_server_error(status: int, about: str) -> ErrorKind:
@@ -260,6 +259,8 @@ def _number(value: Any) -> float | None:
 def _date(value: str | None) -> datetime | None:
     if value is None:
         return None
+    from email.utils import parsedate_to_datetime  # 8 ms, for a header that is mostly a number
+
     try:
         found = parsedate_to_datetime(value)
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import mimetypes
 from base64 import b64decode, b64encode
 from typing import Any, Final
 
@@ -20,6 +19,17 @@ _MAGIC = (
     (b"GIF8", "image/gif"),
     (b"RIFF", "image/webp"),
 )
+
+_ENDINGS = {  # documents that models read
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 def encode_part(part: ContentPart, notes: Notes) -> dict[str, Any] | None:
@@ -95,8 +105,8 @@ def _file(part: File) -> dict[str, Any]:
     if part.file_id is not None:
         file["file_id"] = part.file_id
     elif part.data is not None:
-        guessed = mimetypes.guess_type(part.filename or "")[0]
-        media_type = part.media_type or guessed or "application/octet-stream"
+        ending = (part.filename or "").lower().rpartition(".")[2]
+        media_type = part.media_type or _ENDINGS.get(ending, "application/octet-stream")
         file["file_data"] = f"data:{media_type};base64,{b64encode(part.data).decode()}"
     else:
         file["file_data"] = part.url  # OpenRouter takes it there

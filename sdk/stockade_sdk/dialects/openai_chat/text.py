@@ -6,7 +6,6 @@ lets them, strict readers refuse it, and neither msgpack nor UTF-8 can carry a h
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any, NoReturn
 
@@ -66,6 +65,8 @@ def _joined(text: str) -> str:
 
 
 def _loose(data: str | bytes) -> Any:
+    import json  # for the rare half alone
+
     try:
         return json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
