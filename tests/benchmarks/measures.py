@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from .contest import Row
 from .path import in_flight, large, latency, streams
+from .start import help_text, host_start, worker_start
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "latency": latency,
     "in_flight": in_flight,
     "streams": streams,
     "large": large,
+    "worker_start": worker_start,
+    "host_start": host_start,
+    "help": help_text,
 }

@@ -134,7 +134,7 @@ IMPORTS = [
     ),
     Case(
         "has no such entry",
-        "class Other: pass\n",
+        "del Provider\n",
         "worker_died",
         "could not be loaded: AttributeError",
         ended="AttributeError",

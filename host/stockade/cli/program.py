@@ -16,7 +16,7 @@ from stockade.cli import (
     installing,
     keys,
     listing,
-    logging,
+    logs,
     permitting,
     providers,
     requesting,
@@ -69,7 +69,7 @@ app.command("validate")(validating.validate)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)
 app.command("health")(switching.health)
-app.command("logs")(logging.logs)
+app.command("logs")(logs.logs)
 app.command("doctor")(diagnosis.doctor)
 app.add_typer(configuring.app, name="config")
 app.add_typer(keys.app, name="secrets")

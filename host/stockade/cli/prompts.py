@@ -56,7 +56,7 @@ def _capability(word: str) -> Capability:
     names = [capability.value for capability in SENDABLE]
     if word in names:
         return Capability(word)
-    if word in Capability:
+    if word in [capability.value for capability in Capability]:
         raise UsageError(
             f"a request for {word} cannot be written as a prompt",
             why="it takes a recording or a list of documents",

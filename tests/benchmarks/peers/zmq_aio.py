@@ -47,6 +47,7 @@ class Client:
 
     async def stream(self, request: ChatRequest) -> int:
         """The number of events of one stream, each decoded; not while calls are in flight."""
+        await self._stop_reading()
         await self._socket.send(STREAM + encode(request))
         count = 0
         while data := await self._socket.recv():
@@ -61,10 +62,14 @@ class Client:
 
     async def close(self) -> None:
         """End."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+        await self._stop_reading()
         self._context.destroy(linger=0)
+
+    async def _stop_reading(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+            await asyncio.wait([reader])
 
 
 async def serve(path: str) -> None:

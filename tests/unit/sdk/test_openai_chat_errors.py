@@ -101,6 +101,8 @@ CASES = [
     (400, openai_error("bad value", "invalid_value"), ErrorKind.INVALID_REQUEST),
     (422, {"detail": [{"loc": ["body"], "msg": "Field required"}]}, ErrorKind.INVALID_REQUEST),
     (400, "", ErrorKind.INVALID_REQUEST),
+    (400, openai_error("invalid token at position 3 of the body"), ErrorKind.INVALID_REQUEST),
+    (400, openai_error("moderation must be one of auto, low"), ErrorKind.INVALID_REQUEST),
     (500, openai_error("boom", type="server_error"), ErrorKind.SERVER_ERROR),
     (500, {"error": {"message": "check your account balance"}}, ErrorKind.SERVER_ERROR),
     (502, "<html><body>Bad Gateway</body></html>", ErrorKind.SERVER_ERROR),

@@ -64,7 +64,7 @@ CONTEXT: Final = _AnyOf(
 FILTER: Final = _AnyOf(
     r"content[_ ]filter|content management policy|content_policy|responsibleaipolicy",
     r"data_?inspection_?failed|inappropriate content|safety system",
-    r"flagged (?:by|as|for)|moderation|considered high risk",
+    r"flagged (?:by|as|for)|requires moderation|considered high risk",
 )
 MODEL: Final = _AnyOf(
     r"model_not_found|deploymentnotfound|model_not_active|model_decommissioned|model_terms",
@@ -80,7 +80,7 @@ AUTH: Final = _AnyOf(
     r"invalid_api_key|incorrect api key|invalid api[- ]?key|api key not valid|api key expired",
     r"invalid_authentication|invalid authentication|authentication_error|unauthenticated",
     r"unauthorized|no (?:cookie )?auth credentials|missing api key|no api key",
-    r"didn't provide an api key|invalid token|token (?:is )?expired",
+    r"didn't provide an api key|invalid (?:access|auth|bearer) token|token (?:is )?expired",
 )
 UNSUPPORTED: Final = _AnyOf(
     r"unsupported_(?:parameter|value|content)",

@@ -1,0 +1,117 @@
+"""`config set`, `config get`, `config unset`: what an operator sets for a plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stockade.cli.failures import EXIT_FAILED
+from stockade.cli.groups import group
+from stockade.cli.output import note, print_json, print_table, safe
+from stockade.cli.stored import manifest_of, opened
+
+if TYPE_CHECKING:
+    from stockade.state import Installed
+    from stockade_sdk.config_values import ConfigField
+
+__all__ = ["app"]
+
+app = group("Set and show what a plugin is configured with.")
+NAME = typer.Argument(metavar="NAME", help="The plugin.")
+KEY = typer.Argument(metavar="KEY", help="A key of [config] in its plugin.toml.")
+
+
+@app.command("set", context_settings={"ignore_unknown_options": True})  # a value may be -1
+def set_value(
+    name: Annotated[str, NAME],
+    key: Annotated[str, KEY],
+    value: Annotated[str, typer.Argument(metavar="VALUE")],
+) -> None:
+    """Set one value; it is checked against the plugin's manifest."""
+    from stockade.errors import UsageError
+    from stockade_sdk.config_values import check_config_value
+    from stockade_sdk.text import TextRefused, show
+
+    with opened() as (_, state):
+        field = _field(state.require(name), key)
+        try:
+            checked = check_config_value(field, value)
+        except TextRefused as refused:
+            raise UsageError(
+                f"{key} of {name} was not set: {show(value)} {refused.message}",
+                why=field.help,
+                remedy=refused.remedy,
+            ) from None
+        state.set_config(name, key, checked)
+    print(f"Set {key} of {name}.")
+
+
+@app.command("unset")
+def unset_value(name: Annotated[str, NAME], key: Annotated[str, KEY]) -> None:
+    """Take a value away; the manifest's default holds again."""
+    with opened() as (_, state):
+        _field(state.require(name), key)
+        state.set_config(name, key, None)
+    print(f"{key} of {name} is not set any more.")
+
+
+@app.command("get")
+def get_value(
+    name: Annotated[str, NAME],
+    key: Annotated[str | None, KEY] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show one value, or all of them."""
+    with opened() as (_, state):
+        record = state.require(name)
+    if key is not None:
+        _show_one(record, key, json=json)
+        return
+    fields = manifest_of(record).config
+    if json:
+        print_json({key: record.config.get(key, field.default) for key, field in fields.items()})
+    elif not fields:
+        print(f"{name} has nothing to configure.")
+    else:
+        rows = [_row(record, key, field) for key, field in fields.items()]
+        print_table(("KEY", "TYPE", "VALUE", "FROM", "WHAT IT IS"), rows)
+
+
+def _show_one(record: Installed, key: str, *, json: bool) -> None:
+    value = record.config.get(key, _field(record, key).default)
+    if json:
+        print_json(value)
+    elif value is None:
+        note(f"{key} of {record.name} is not set")
+        raise typer.Exit(EXIT_FAILED)
+    else:
+        print(safe(_written(value)))
+
+
+def _row(record: Installed, key: str, field: ConfigField) -> tuple[object, ...]:
+    value = record.config.get(key, field.default)
+    source = "you" if key in record.config else "default" if value is not None else "nobody"
+    if value is None and field.required:
+        source = "nobody, and it must be set"
+    return key, field.type, None if value is None else _written(value), source, field.help
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _field(record: Installed, key: str) -> ConfigField:
+    """What the manifest says of a key. Raises UsageError."""
+    from stockade.errors import UsageError
+    from stockade_sdk.text import nearest, show
+
+    fields = manifest_of(record).config
+    if key in fields:
+        return fields[key]
+    near = nearest(key, fields)
+    raise UsageError(
+        f"{record.name} has no setting {show(key)}",
+        why=f"its plugin.toml has {', '.join(fields) or 'none'} under [config]",
+        remedy=f"write {near}" if near else f"see: stockade config get {record.name}",
+    )

@@ -1,0 +1,217 @@
+"""Plugins that make noise, start threads and processes, or come too late, and still answer: their
+answers count, and nobody else notices.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from stockade.errors import AllAttemptsFailed
+from stockade_sdk import ErrorKind
+from tests.system.hostile import MIB, PATIENCE_S, Site, new_site
+
+NOISE = """
+line = "noise " * 20 + "\\n"
+def shout():
+    for stream in (sys.stdout, sys.stderr):
+        for _ in range({megabytes} * 8192):
+            stream.write(line)
+        stream.write("x" * {megabytes} * 1048576)
+        stream.write(chr(10) + "after the noise" + chr(10))
+        stream.flush()
+"""
+
+PLAIN = """
+class Provider:
+    async def chat(self, request, ctx):
+        return FINE
+    async def embed(self, request, ctx):
+        pass
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return new_site(tmp_path_factory.mktemp("nuisances"))
+
+
+def in_chat(code: str, setup: str = "") -> str:
+    body = "\n".join(f"        {line}" for line in code.strip().splitlines())
+    return f"{setup}\nclass Provider:\n    async def chat(self, request, ctx):\n        word = request.last_text\n{body}\n        return FINE\n    async def embed(self, request, ctx):\n        pass\n"
+
+
+NUISANCES = {
+    "prints megabytes at its import": NOISE.format(megabytes=4) + "shout()\n" + PLAIN,
+    "prints megabytes in a call": in_chat("shout()", NOISE.format(megabytes=4)),
+    "prints what is no text": in_chat("os.write(1, bytes(range(256)) * 64)\nprint('\\ud800')"),
+    "prints frames of the protocol": in_chat(
+        "frame = wire.encode(wire.Result(1, wire.embed(ChatResponse.of_text('forged'))))\n"
+        "os.write(1, bytes((0, len(frame))) + frame)\nos.write(2, bytes((0, len(frame))) + frame)"
+    ),
+    "closes its standard streams": in_chat("os.close(0)\nos.close(1)\nos.close(2)"),
+    "replaces its standard streams": in_chat("sys.stdout = sys.stderr = None"),
+    "prints from threads": in_chat(
+        "for _ in range(4):\n    threading.Thread(target=shout, daemon=True).start()",
+        NOISE.format(megabytes=1),
+    ),
+    "forks and leaves in the child": in_chat(
+        "child = os.fork()\nif not child:\n    os._exit(0)\nos.waitpid(child, 0)"
+    ),
+    "forks a child that stays": in_chat(
+        "if not os.fork():\n    while True:\n        time.sleep(60)"
+    ),
+    "ignores signals": in_chat(
+        "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):\n"
+        "    signal.signal(number, signal.SIG_IGN)"
+    ),
+    "leaves tasks that fail": in_chat(
+        "async def fail():\n    raise ValueError('nobody asked')\n"
+        "asyncio.ensure_future(fail())\nawait asyncio.sleep(0)"
+    ),
+    "logs more than anyone reads": in_chat(
+        "for number in range(20_000):\n    ctx.log.info('noise ' * 100, number=number)"
+    ),
+    "says who answered": in_chat(
+        "return ChatResponse(output=FINE.output, provider='steady', attempts=(Attempt("
+        "target='steady/m', outcome='ok'),) * 1000)"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUISANCES)
+async def test_an_answer_counts_of_a_plugin_that(site: Site, name: str) -> None:
+    rogue = site.install(NUISANCES[name])
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        for _ in range(2):
+            response = await stage.ask()
+
+            assert response.provider == rogue
+            assert [attempt.outcome for attempt in response.attempts] == ["ok"]
+            assert await stage.text(plugin=rogue) == "fine"
+        assert not stage.deaths()
+        pids = stage.pids()
+
+    for pid in pids:  # nor does anything of its process group outlive the host
+        assert not group(pid)
+
+
+async def test_what_a_plugin_prints_is_kept_by_the_line_and_bounded(site: Site) -> None:
+    rogue = site.install(in_chat("shout()\nprint('\\x1b[31mred\\u202e')", NOISE.format(megabytes=8)))
+
+    async with site.host(rogue) as stage:
+        assert await stage.text() == "fine"
+        await stage.until(lambda: "bytes dropped" in stage.log())
+
+        lines = stage.log().splitlines()
+    text = (site.home.logs / f"{rogue}.log").read_text()
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert sum(line.endswith("noise") or "noise noise" in line for line in lines) > 100
+    assert max(map(len, lines)) < 16 * 1024 + 64
+    files = list(site.home.logs.glob(f"{rogue}.log*"))
+    assert sum(path.stat().st_size for path in files) <= 2 * MIB
+
+
+async def test_a_quiet_plugins_words_are_kept_whole(site: Site) -> None:
+    rogue = site.install(
+        in_chat("print('to stdout')\nprint('to stderr', file=sys.stderr)\nctx.log.warn('noted', n=5)")
+        .replace("ctx.log.warn(", "ctx.log.warning(")
+    )
+
+    async with site.host(rogue) as stage:
+        assert await stage.text() == "fine"
+    text = (site.home.logs / f"{rogue}.log").read_text()
+
+    assert re.search(r" stdout +to stdout$", text, re.M)
+    assert re.search(r" stderr +to stderr$", text, re.M)
+    assert re.search(r" warning +noted n=5$", text, re.M)
+
+
+LATE = in_chat(
+    """
+match word:
+    case "late":
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        self.late = True
+        return ChatResponse.of_text("too late")
+    case "late?":
+        return ChatResponse.of_text(str(getattr(self, "late", False)))
+    case "deaf":
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+    case "pid":
+        return ChatResponse.of_text(str(os.getpid()))
+"""
+)
+
+
+async def test_an_answer_after_the_cancellation_is_dropped_and_forgiven(site: Site) -> None:
+    rogue = site.install(LATE)
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        pid = await stage.text("pid", plugin=rogue)
+        with pytest.raises(AllAttemptsFailed) as failed:
+            await stage.ask("late", plugin=rogue, timeout=0.3)
+        with anyio.fail_after(PATIENCE_S):
+            while await stage.text("late?", plugin=rogue) != "True":
+                pass
+
+        assert failed.value.error.kind is ErrorKind.TIMEOUT
+        assert await stage.text("pid", plugin=rogue) == pid
+        assert stage.host.status(rogue).workers[0].in_flight == 0
+        assert not stage.deaths()
+
+
+async def test_a_worker_that_keeps_cancelled_calls_for_ever_is_replaced(site: Site) -> None:
+    rogue = site.install(LATE)
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        pid = await stage.text("pid", plugin=rogue)
+        with pytest.raises(AllAttemptsFailed) as failed:
+            await stage.ask("deaf", plugin=rogue, timeout=0.3)
+        assert failed.value.error.kind is ErrorKind.TIMEOUT
+        assert await stage.text("pid", plugin=rogue) == pid  # it goes on serving others meanwhile
+
+        reason = await stage.died()
+
+        assert "left a cancelled call unanswered" in reason
+        assert await stage.text("pid", plugin=rogue) != pid
+
+
+async def test_a_callers_cancellation_reaches_the_plugin_and_only_that_call(site: Site) -> None:
+    rogue = site.install(LATE)
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        pid = await stage.text("pid", plugin=rogue)
+        began = time.monotonic()
+        with anyio.move_on_after(0.2) as scope:
+            await stage.ask("late", plugin=rogue)
+        assert scope.cancelled_caught
+        assert time.monotonic() - began < 1.0  # the caller is let go at once
+        with anyio.fail_after(PATIENCE_S):
+            while await stage.text("late?", plugin=rogue) != "True":
+                pass
+
+        assert await stage.text("pid", plugin=rogue) == pid
+
+
+def group(leader: int) -> list[int]:
+    """Living processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(path.name)) == leader:
+                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+                found += [int(path.name)] if state != "Z" else []
+        except (ProcessLookupError, FileNotFoundError):
+            continue
+    return found
