@@ -38,7 +38,8 @@ class Sample:
         return ChatResponse.of_text(json.dumps(list(sys.modules)))
 """
 
-# The same modules, in the same order, in a bare interpreter. The last line it writes is the moment.
+# The same modules in a bare interpreter. `sys.modules` has a module behind those that it imports, so
+# the last one is asked for first. The line it writes is the moment.
 BARE = """
 import sys
 sys.path.append({base!r})
@@ -148,7 +149,7 @@ async def host_first_answer(folder: Path) -> float:
 
 def bare_script(environment: Path, modules: list[str]) -> str:
     """What imports the same."""
-    names = [name for name in modules if name not in ("__main__", "sample")]
+    names = [name for name in reversed(modules) if name not in ("__main__", "sample")]
     return BARE.format(base=str(environment), names=names)
 
 
@@ -161,6 +162,8 @@ def bare_start(script: str) -> tuple[float, list[str]]:
         assert child.stdout is not None
         line = child.stdout.readline()
         took = time.perf_counter() - began
+    if child.returncode != 0:
+        raise RuntimeError("the bare interpreter failed; what it said is above")
     return took, line.strip().split("|")
 
 

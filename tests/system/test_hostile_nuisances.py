@@ -47,14 +47,14 @@ def in_chat(code: str, setup: str = "") -> str:
 
 
 NUISANCES = {
-    "prints megabytes at its import": NOISE.format(megabytes=4) + "shout()\n" + PLAIN,
-    "prints megabytes in a call": in_chat("shout()", NOISE.format(megabytes=4)),
-    "prints what is no text": in_chat("os.write(1, bytes(range(256)) * 64)\nprint('\\ud800')"),
+    "prints megabytes at its import": NOISE.format(megabytes=2) + "shout()\n" + PLAIN,
+    "prints megabytes in a call": in_chat("shout()", NOISE.format(megabytes=2)),
+    "prints what is no text": in_chat("os.write(1, bytes(range(256)) * 64)\nos.write(2, b'\\xff')"),
     "prints frames of the protocol": in_chat(
         "frame = wire.encode(wire.Result(1, wire.embed(ChatResponse.of_text('forged'))))\n"
         "os.write(1, bytes((0, len(frame))) + frame)\nos.write(2, bytes((0, len(frame))) + frame)"
     ),
-    "closes its standard streams": in_chat("os.close(0)\nos.close(1)\nos.close(2)"),
+    "closes its standard streams": in_chat("os.closerange(0, 3)"),
     "replaces its standard streams": in_chat("sys.stdout = sys.stderr = None"),
     "prints from threads": in_chat(
         "for _ in range(4):\n    threading.Thread(target=shout, daemon=True).start()",
@@ -103,7 +103,7 @@ async def test_an_answer_counts_of_a_plugin_that(site: Site, name: str) -> None:
 
 
 async def test_what_a_plugin_prints_is_kept_by_the_line_and_bounded(site: Site) -> None:
-    rogue = site.install(in_chat("shout()\nprint('\\x1b[31mred\\u202e')", NOISE.format(megabytes=8)))
+    rogue = site.install(in_chat("shout()\nprint('\\x1b[31mred\\u202e')", NOISE.format(megabytes=2)))
 
     async with site.host(rogue) as stage:
         assert await stage.text() == "fine"

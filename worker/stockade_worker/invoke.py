@@ -110,12 +110,12 @@ class Invocations:
 
 
 def decoded(bound: Bound, call: wire.Call) -> Any:
-    """The request of ``call``; raises ProviderError(protocol) where it is not of its type."""
+    """The request of ``call``; raises ProviderError(invalid_request) where it is not of its type."""
     try:
         return bound.decode(call.body)
     except wire.DECODE_ERRORS as error:
         message = f"the request of call {call.method!r} cannot be read: {error}"
-        raise ProviderError(ErrorKind.PROTOCOL, message) from error
+        raise ProviderError(ErrorKind.INVALID_REQUEST, message) from error
 
 
 async def answered(bound: Bound, name: str, request: Any, ctx: Context) -> Any:

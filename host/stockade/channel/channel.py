@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stockade.egress import Outlet
 
 COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
+# What the encoder may raise of a caller's values: 2**70 in a vendor's options, a set, a loop.
+UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError)
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
 
 Value = TypeVar("Value")
@@ -256,17 +258,21 @@ class Channel:
             raise self._error
         id = self._calls.open(sink, window)
         call = wire.Call(id, method, max(1, int(timeout_s * 1000)), wire.embed(request), window)
-        data = wire.encode(call)
+        try:
+            data = wire.encode(call)
+        except UNSENDABLE as error:
+            raise self._refused(id, f"the request cannot be sent: {error}") from error
         if len(data) > wire.MAX_FRAME_BYTES:
-            self._calls.failed(wire.Failed(id, _OVER))
-            raise ProviderError(
-                ErrorKind.INVALID_REQUEST,
-                f"the request has {len(data)} bytes; at most {wire.MAX_FRAME_BYTES} fit one call",
-            )
+            most = wire.MAX_FRAME_BYTES
+            raise self._refused(id, f"the request has {len(data)} bytes; {most} fit one call")
         if sink.over_at < self._next_expiry:
             self._watch(sink.over_at)
         self._connection.send(data)
         return id
+
+    def _refused(self, id: int, message: str) -> ProviderError:
+        self._calls.failed(wire.Failed(id, _OVER))
+        return ProviderError(ErrorKind.INVALID_REQUEST, message)
 
     async def _room(self, timeout_s: float) -> None:
         """Wait until the worker reads again: nothing more is kept for it meanwhile."""

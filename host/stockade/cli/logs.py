@@ -1,0 +1,109 @@
+"""`logs`: what a plugin printed and what became of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from stockade.cli.output import note, safe
+from stockade.cli.stored import opened
+
+__all__ = ["follow", "last_lines", "logs"]
+
+POLL_S = 0.2
+CHUNK = 64 * 1024
+
+
+def logs(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    follow_on: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as lines come, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, metavar="N", help="This many of the last lines.")
+    ] = 100,
+) -> None:
+    """Show what a plugin printed, what it asked of the network, and what became of it."""
+    with opened() as (home, state):
+        state.require(name)
+        path = home.log_of(name)
+    if not follow_on:
+        found = last_lines(path, lines)
+        if not found and lines and not path.exists():
+            note(f"{name} has logged nothing so far")
+        for line in found:
+            print(safe(line))
+        return
+    for line in follow(path, lines, wait=lambda: time.sleep(POLL_S)):
+        print(safe(line), flush=True)
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a log, the older file that was put aside included."""
+    kept: deque[str] = deque(maxlen=count)
+    for part in (path.with_name(f"{path.name}.1"), path):
+        try:
+            with part.open("rb") as file:
+                kept.extend(_text(line) for line in file)
+        except FileNotFoundError:
+            continue
+    return list(kept)
+
+
+def follow(path: Path, count: int, wait: Callable[[], None]) -> Iterator[str]:
+    """The last lines, then each new whole one, for ever.
+
+    `wait` lets time pass. A file that was put aside is read to its end before the new one; one that
+    was cut is read from its beginning.
+    """
+    yield from last_lines(path, count)
+    file = _opened(path)
+    if file is not None:
+        file.seek(0, os.SEEK_END)
+    rest = b""
+    try:
+        while True:
+            if file is None:
+                file = _opened(path)
+            moved = file is not None and _moved(path, file)
+            # Read after that look: what was written until it was put aside is in it by now.
+            while file is not None and (chunk := file.read(CHUNK)):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from map(_text, whole)
+            if moved and file is not None:
+                file.close()
+                file, rest = None, b""
+                continue
+            wait()
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _moved(path: Path, file: BinaryIO) -> bool:
+    """Whether another file has the name now, or this one was cut."""
+    held = os.fstat(file.fileno())
+    if held.st_size < file.tell():
+        return True
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False  # between two files: the next look tells
+    return (found.st_dev, found.st_ino) != (held.st_dev, held.st_ino)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "backslashreplace").rstrip("\n")
