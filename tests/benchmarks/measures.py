@@ -7,6 +7,7 @@ from collections.abc import Callable
 from .contest import Row
 from .path import in_flight, large, latency, streams
 from .start import help_text, host_start, worker_start
+from .survival import soak
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "latency": latency,
@@ -16,4 +17,5 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "worker_start": worker_start,
     "host_start": host_start,
     "help": help_text,
+    "soak": soak,
 }

@@ -63,11 +63,21 @@ class Outcome:
         """By its deadline."""
         return self.ended - self.began <= TIMEOUT_S + SLACK_S
 
-    def touched_by(self, kill: float) -> bool:
-        """Whether it felt a kill: begun after it, or tried again because of one."""
-        return self.began >= kill or any(
-            attempt.kind == ErrorKind.WORKER_DIED.value for attempt in self.attempts
+    def felt(self, kill: Kill) -> bool:
+        """Whether it was begun after a kill, or was at the killed worker and went on elsewhere."""
+        return self.began >= kill.at or any(
+            attempt.kind == ErrorKind.WORKER_DIED.value
+            and attempt.target.startswith(f"{kill.plugin}/")
+            for attempt in self.attempts
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A SIGKILL to the worker of a plugin."""
+
+    at: float
+    plugin: str
 
 
 @dataclass(slots=True)
@@ -75,7 +85,7 @@ class Soak:
     """Everything that was seen."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    kills: list[float] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
     events: list[PluginEvent] = field(default_factory=list)
 
     @property
@@ -83,20 +93,20 @@ class Soak:
         """Requests answered right."""
         return sum(outcome.right for outcome in self.outcomes)
 
-    def recoveries_s(self) -> list[float]:
-        """From each kill to the next right answer to a request that felt it."""
+    def recoveries_s(self, plugins: tuple[str, ...] = PLUGINS) -> list[float]:
+        """From each kill of these plugins to the next right answer to a request that felt it."""
         answered = sorted((one for one in self.outcomes if one.right), key=lambda one: one.ended)
         found = []
         for kill in self.kills:
-            later = (one for one in answered if one.ended > kill and one.touched_by(kill))
+            later = (one for one in answered if one.ended > kill.at and one.felt(kill))
             following = next(later, None)
-            if following is not None:
-                found.append(following.ended - kill)
+            if kill.plugin in plugins and following is not None:
+                found.append(following.ended - kill.at)
         return found
 
-    def recovery_p50_s(self) -> float:
+    def recovery_p50_s(self, plugins: tuple[str, ...] = PLUGINS) -> float:
         """The median of them; endless where there was none."""
-        recoveries = self.recoveries_s()
+        recoveries = self.recoveries_s(plugins)
         return statistics.median(recoveries) if recoveries else float("inf")
 
 
@@ -145,11 +155,16 @@ async def _ask(host: Host, pending: Iterator[str], seen: Soak) -> None:
 async def _kill(host: Host, seen: Soak, choice: random.Random) -> None:
     while True:
         await anyio.sleep(KILL_EVERY_S)
-        workers = [worker for name in PLUGINS for worker in host.status(name).workers]
-        pids = [worker.pid for worker in workers if worker.pid is not None]
-        if pids:
-            seen.kills.append(time.monotonic())
-            os.kill(choice.choice(pids), signal.SIGKILL)
+        alive = [
+            (name, worker.pid)
+            for name in PLUGINS
+            for worker in host.status(name).workers
+            if worker.pid is not None
+        ]
+        if alive:
+            name, pid = choice.choice(alive)
+            seen.kills.append(Kill(time.monotonic(), name))
+            os.kill(pid, signal.SIGKILL)
 
 
 def files(home: Home) -> set[str]:

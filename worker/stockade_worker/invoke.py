@@ -1,4 +1,4 @@
-"""One call: decode the request, run the provider's method, answer once, whatever the method does."""
+"""One call: decode the request, run the provider's method, answer once, whatever it does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Invocations:
             self._bound[Method.CHAT.value] = Bound(decode, self._folded, chat.response)
 
     def bound(self, method: str) -> Bound:
-        """The method of that name; raises ProviderError(unsupported) where the provider has none."""
+        """The method of that name; raises ProviderError(unsupported) where there is none."""
         bound = self._bound.get(method)
         if bound is None:
             raise ProviderError(ErrorKind.UNSUPPORTED, f"this provider has no method {method!r}")
@@ -110,7 +110,7 @@ class Invocations:
 
 
 def decoded(bound: Bound, call: wire.Call) -> Any:
-    """The request of ``call``; raises ProviderError(invalid_request) where it is not of its type."""
+    """The request of ``call``; raises ProviderError(invalid_request) where it is none."""
     try:
         return bound.decode(call.body)
     except wire.DECODE_ERRORS as error:
@@ -119,7 +119,7 @@ def decoded(bound: Bound, call: wire.Call) -> Any:
 
 
 async def answered(bound: Bound, name: str, request: Any, ctx: Context) -> Any:
-    """The method's answer; raises what it raises, ``malformed_response`` where its type is wrong."""
+    """The method's answer; raises what it raises, ``malformed_response`` for a wrong type."""
     answer = bound.run(request, ctx)
     if hasattr(answer, "__await__"):
         answer = await answer

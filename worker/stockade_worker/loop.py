@@ -11,10 +11,8 @@ import os
 import selectors
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from contextvars import Context
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 # asyncio takes ssl along, which nobody here needs: the host speaks TLS. It costs 10 ms and 3 MiB a
 # worker; asyncio does without where the import fails, and a plugin that wants ssl still gets it
@@ -24,23 +22,23 @@ import asyncio  # noqa: E402
 
 del sys.modules["ssl"]
 
-import msgspec  # noqa: E402
 import zmq  # noqa: E402
 
 from stockade_sdk import __version__, wire  # noqa: E402
-from stockade_sdk.errors import ErrorInfo, ErrorKind  # noqa: E402
+from stockade_sdk.errors import ErrorInfo  # noqa: E402
 
 from .context import Surroundings  # noqa: E402
+from .eager import start  # noqa: E402
 from .exchange import Exchanges  # noqa: E402
 from .invoke import Invocations, answered, decoded, failure  # noqa: E402
 from .loader import LoadError, load  # noqa: E402
 from .plan import EXIT_LOAD, Plan  # noqa: E402
 from .session import Session  # noqa: E402
+from .streaming import CANCELLED, UNSENDABLE, Stream, unsendable  # noqa: E402
 
 DONTWAIT = zmq.DONTWAIT  # a plain int: pyzmq takes 1 us to look at its enum
 OWN_DESCRIPTORS = 2  # in the selector: the loop's wake-up pipe and the socket
 DRAIN_BOUND = 64  # frames read before tasks get a turn
-MAX_BATCH_CHARS = 32 * 1024  # events are sent together up to this
 LINGER_MS = 1_000  # for the last frames of a worker that leaves
 
 
@@ -195,8 +193,7 @@ class Worker:
     def _call(self, call: wire.Call) -> None:
         if not self._session.open(call):
             return
-        coroutine = self._stream(call) if call.window else self._unary(call)
-        task = start(coroutine, self._loop)
+        task = start(self._stream(call) if call.window else self._unary(call), self._loop)
         if not task.done():  # it may have run to its end at once
             self._tasks[call.id] = task
             task.add_done_callback(lambda _: self._tasks.pop(call.id, None))
@@ -221,7 +218,7 @@ class Worker:
             self.send_bytes(answer)
 
     async def _stream(self, call: wire.Call) -> None:
-        stream = self._streams[call.id] = Stream(self, self._session, call)
+        stream = self._streams[call.id] = Stream(call, self._session, self.send_bytes, self._loop)
         error: ErrorInfo | None = None
         try:
             invocations, surroundings = self._ready()
@@ -233,8 +230,7 @@ class Worker:
         except BaseException as raised:  # noqa: BLE001  # as above
             stream.flush()  # what was said before the failure was said
             error = failure(raised, call.method)
-        finally:
-            del self._streams[call.id]
+        del self._streams[call.id]
         answer = None if error is None else self._session.fail(call.id, error)
         if answer is not None:
             self.send_bytes(answer)
@@ -243,106 +239,3 @@ class Worker:
         assert self._invocations is not None  # the host loads before it calls
         assert self._surroundings is not None
         return self._invocations, self._surroundings
-
-    def later(self, stream: Stream) -> None:
-        """Flush ``stream`` when the loop comes round: at once for a paced producer, together for
-        one that is ahead.
-        """
-        self._loop.call_soon(stream.flush)
-
-    def future(self) -> asyncio.Future[None]:
-        """A future of this loop."""
-        return self._loop.create_future()
-
-
-class Stream:
-    """Events of one call on their way: sent together while the producer is ahead, held back without
-    credit.
-    """
-
-    def __init__(self, worker: Worker, session: Session, call: wire.Call) -> None:
-        self.full = False
-        self._worker, self._session, self._call = worker, session, call
-        self._events: list[Any] = []
-        self._chars = 0
-        self._scheduled = False
-        self._waiting: asyncio.Future[None] | None = None
-
-    def add(self, event: Any) -> None:
-        """Take one event."""
-        events = self._events
-        events.append(event)
-        self._chars += len(getattr(event, "text", "")) or len(getattr(event, "arguments", ""))
-        if len(events) >= wire.MAX_ITEMS_EVENTS or self._chars > MAX_BATCH_CHARS:
-            self.flush()
-            self.full = not self._session.may_send(self._call.id)
-        elif not self._scheduled:
-            self._scheduled = True
-            self._worker.later(self)
-
-    def flush(self, last: bool = False) -> None:
-        """Send what was taken."""
-        self._scheduled = False
-        if not self._events and not last:
-            return
-        events, self._events, self._chars = self._events, [], 0
-        answer: bytes | None
-        try:
-            answer = self._session.items(self._call.id, events, last=last)
-        except UNSENDABLE as error:
-            answer = self._session.fail(self._call.id, unsendable(self._call, error))
-        if answer is not None:
-            self._worker.send_bytes(answer)
-        if not self._session.may_send(self._call.id):
-            self.full = True
-
-    async def room(self) -> None:
-        """Wait for credit."""
-        while not self._session.may_send(self._call.id):
-            self._waiting = self._worker.future()
-            await self._waiting
-        self.full = False
-
-    def credited(self) -> None:
-        """Credit came."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
-
-
-# What an encoder may raise of a value that a plugin made up.
-UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
-CANCELLED = ErrorInfo(kind=ErrorKind.CANCELLED, message="the call was cancelled")
-
-
-def unsendable(call: wire.Call, error: Exception) -> ErrorInfo:
-    """An answer that no frame can hold."""
-    return ErrorInfo(
-        kind=ErrorKind.MALFORMED_RESPONSE,
-        message=f"the answer of {call.method} cannot be sent: {error}",
-    )
-
-
-def start(
-    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop
-) -> asyncio.Task[None]:
-    """A task that runs at once, up to its first wait; called from a callback of the loop.
-
-    Python 3.12 has ``eager_start`` for that. Before, a new task asks its loop to run it soon; the
-    loop is told to do it now, which spares a call that never waits one turn of the loop (a quarter
-    of its time).
-    """
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
-    steps: list[tuple[Context, Callable[..., object], tuple[Any, ...]]] = []
-
-    def keep(callback: Callable[..., object], *args: Any, context: Context) -> None:
-        steps.append((context, callback, args))
-
-    loop.call_soon = keep  # type: ignore[method-assign, assignment]
-    try:
-        task = asyncio.Task(coroutine, loop=loop)
-    finally:
-        del loop.call_soon
-    for context, step, args in steps:
-        context.run(step, *args)
-    return task

@@ -29,7 +29,7 @@ class Breach(Exception):
 
 
 class Flight(Generic[Sink]):
-    """One open call; ``window`` is 0 for a unary one, ``ahead`` counts stream bytes not yet read."""
+    """One open call; ``window`` is 0 for a unary one, ``ahead`` counts stream bytes unread."""
 
     __slots__ = ("ahead", "sink", "unread", "window")
 

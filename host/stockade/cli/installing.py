@@ -145,7 +145,10 @@ def uninstall(
     keep_data: Annotated[bool, typer.Option(help="Leave the plugin's data folder.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a plugin with its grants, settings, keys, logs and data."""
+    """Remove a plugin and all that belongs to it.
+
+    Its files, grants, settings, keys, logs and, unless kept, its data.
+    """
     from stockade.packages import uninstall as remove
 
     with opened() as (home, state):

@@ -13,9 +13,7 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 
-def run_async(
-    function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments
-) -> T:
+def run_async(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
     """Run a coroutine function to its end; SIGTERM ends it as Ctrl-C does.
 
     Raises what it raises; an exception group of one is opened, for a task group wraps what its

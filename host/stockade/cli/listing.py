@@ -53,7 +53,9 @@ def listed(record: Installed) -> dict[str, Any]:
         "trust": record.trust,
         "digest": f"sha256:{record.digest}",
         "summary": manifest.summary,
-        "capabilities": list(dict.fromkeys(word for model in models for word in model.capabilities)),
+        "capabilities": list(
+            dict.fromkeys(word for model in models for word in model.capabilities)
+        ),
         "models": [model.id for model in models],
         "last_error": record.last_error,
     }

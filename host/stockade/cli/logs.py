@@ -29,7 +29,10 @@ def logs(
         int, typer.Option("--lines", "-n", min=0, metavar="N", help="This many of the last lines.")
     ] = 100,
 ) -> None:
-    """Show what a plugin printed, what it asked of the network, and what became of it."""
+    """Show what a plugin printed and did.
+
+    What it printed and logged, what it asked of the network, and what became of its workers.
+    """
     with opened() as (home, state):
         state.require(name)
         path = home.log_of(name)
@@ -48,12 +51,16 @@ def last_lines(path: Path, count: int) -> list[str]:
     """The last lines of a log, the older file that was put aside included."""
     kept: deque[str] = deque(maxlen=count)
     for part in (path.with_name(f"{path.name}.1"), path):
-        try:
-            with part.open("rb") as file:
-                kept.extend(_text(line) for line in file)
-        except FileNotFoundError:
-            continue
+        kept.extend(_lines_of(part))
     return list(kept)
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            return [_text(line) for line in file]
+    except FileNotFoundError:
+        return []
 
 
 def follow(path: Path, count: int, wait: Callable[[], None]) -> Iterator[str]:
@@ -62,11 +69,13 @@ def follow(path: Path, count: int, wait: Callable[[], None]) -> Iterator[str]:
     `wait` lets time pass. A file that was put aside is read to its end before the new one; one that
     was cut is read from its beginning.
     """
-    yield from last_lines(path, count)
-    file = _opened(path)
+    kept: deque[str] = deque(maxlen=count)
+    kept.extend(_lines_of(path.with_name(f"{path.name}.1")))
+    file, rest = _opened(path), b""
     if file is not None:
-        file.seek(0, os.SEEK_END)
-    rest = b""
+        *whole, rest = file.read().split(b"\n")
+        kept.extend(map(_text, whole))
+    yield from kept
     try:
         while True:
             if file is None:

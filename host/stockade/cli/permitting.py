@@ -30,9 +30,7 @@ AS_JSON = typer.Option("--json", help="Print JSON with stable keys.")
 
 
 @app.command("show")
-def show_permissions(
-    name: Annotated[str, NAME], json: Annotated[bool, AS_JSON] = False
-) -> None:
+def show_permissions(name: Annotated[str, NAME], json: Annotated[bool, AS_JSON] = False) -> None:
     """Show what a plugin asks for and what it was granted."""
     with opened() as (_, state):
         record = state.require(name)

@@ -86,9 +86,7 @@ def read_image(path: Path) -> Image:
             content = file.read(MAX_IMAGE_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(
-            f"cannot read the image {show(str(path), 300)}", why=why or ""
-        ) from error
+        raise UsageError(f"cannot read the image {show(str(path), 300)}", why=why or "") from error
     if len(content) > MAX_IMAGE_BYTES:
         raise UsageError(
             f"the image {show(str(path), 300)} is larger than 15 MiB", remedy="send a smaller one"

@@ -12,11 +12,10 @@ from stockade.cli.output import note, print_json, safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from stockade.app import Host
     from stockade_sdk.capability import Attempt
-    from stockade_sdk.chat import ChatRequest, ChatResponse
+    from stockade_sdk.chat import ChatResponse
     from stockade_sdk.provider import ProviderRequest, ProviderResponse
 
 __all__ = ["run"]

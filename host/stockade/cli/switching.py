@@ -21,7 +21,10 @@ NAME = typer.Argument(metavar="NAME")
 
 
 def enable(name: Annotated[str, NAME]) -> None:
-    """Let a plugin run: one that you switched off, or that was stopped for dying too often."""
+    """Let a plugin run again.
+
+    One that you disabled, or that was stopped for dying too often.
+    """
     with opened() as (_, state):
         before = state.require(name)
         if before.enabled:
@@ -43,7 +46,10 @@ def health(
     name: Annotated[str | None, NAME] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
 ) -> None:
-    """Start plugins and ask each how it is; exits with 1 where one is not well."""
+    """Start plugins and ask each how it is.
+
+    Exits with 1 where one is not well.
+    """
     from stockade.cli.interrupts import run_async
 
     rows = run_async(_examined, name)

@@ -23,7 +23,10 @@ def validate(
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
 ) -> None:
-    """Check a plugin without running any of it; says every problem at once."""
+    """Check a plugin without running any of it.
+
+    Says every problem at once, and exits with 2 where there is one.
+    """
     manifest_path, folder = _places(path)
     manifest, problems = _manifest(manifest_path)
     if folder is not None:
