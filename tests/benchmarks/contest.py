@@ -153,9 +153,7 @@ def compare(
     )
 
 
-def median(
-    results: list[dict[str, Measured]], name: str, of: Callable[[Measured], float]
-) -> float:
+def median(results: list[dict[str, Measured]], name: str, of: Callable[[Measured], float]) -> float:
     """A contender's median over its rounds."""
     return statistics.median(of(one[name]) for one in results)
 
@@ -171,7 +169,9 @@ def threads(results: list[dict[str, Measured]], name: str) -> str:
         medians = {thread: statistics.median(used) for thread, used in of.items()}
         return ", ".join(f"{thread} {used:.1f}" for thread, used in sorted(medians.items()))
 
-    return f"CPU us/call, {name}: host [{line(lambda m: m.host)}] worker [{line(lambda m: m.worker)}]"
+    return (
+        f"CPU us/call, {name}: host [{line(lambda m: m.host)}] worker [{line(lambda m: m.worker)}]"
+    )
 
 
 def table(rows: list[Row]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .contest import Row
 from .path import in_flight, large, latency, streams
 from .start import help_text, host_start, worker_start
-from .survival import soak
+from .survival import cancelled, held_back, soak, stopped
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "latency": latency,
@@ -18,4 +18,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "host_start": host_start,
     "help": help_text,
     "soak": soak,
+    "stopped": stopped,
+    "held_back": held_back,
+    "cancelled": cancelled,
 }

@@ -37,7 +37,7 @@ class Left:
 
     seen_s: float  # from the cancellation to the end of the connection at the vendor
     other: str  # the answer of the one that stayed
-    other_connections: int
+    other_connections: int  # 1: it was not asked twice
     in_flight: int  # what the worker owed after that
 
 
@@ -100,6 +100,7 @@ async def _leave(
             await left.closed.wait()
             seen = time.monotonic() - began
             released.set()
+    connections = kept.connections
     await host.run(ChatRequest.of_text(kept.url), timeout=PATIENCE_S)  # its loop has come round
     (worker,) = host.status("asker").workers
-    return Left(seen, answers[0], kept.connections, worker.in_flight)
+    return Left(seen, answers[0], connections, worker.in_flight)

@@ -16,5 +16,5 @@ async def test_cancelling_a_call_closes_its_connection_and_no_other(
     left = await leave(tmp_path, streaming=streaming)
 
     assert left.seen_s <= PROMPT_S
-    assert left.other == "hello"
+    assert (left.other, left.other_connections) == ("hello", 1)
     assert left.in_flight == 0

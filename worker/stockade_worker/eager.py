@@ -1,4 +1,4 @@
-"""Tasks that begin at once instead of in the loop's next turn, which is a quarter of a short call."""
+"""Tasks that begin at once, not in the loop's next turn, which is a quarter of a short call."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
 """One worker's socket: calls out, answers in, and everything the worker may do wrong on the way.
 
-The socket is asyncio's (a ``BufferedProtocol`` over ``zmtp``), its rules are in ``calls`` and
-``zmtp``. A worker that breaks one of them is hung up on at once; what becomes of its calls is the
-supervisor's to say (:meth:`Channel.fail`), since only it learns how the process ended.
+The socket is in ``connection``, its rules are in ``calls`` and ``zmtp``. A worker that breaks one
+of them is hung up on at once; what becomes of its calls is the supervisor's to say
+(:meth:`Channel.fail`), since only it learns how the process ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,16 +17,15 @@ from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 
 from .calls import Breach, Calls
+from .connection import Connection
 from .exchanges import Exchanges
-from .waiting import Answer
-from .zmtp import Endpoint, Violation
+from .waiting import Answer, Stream
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
     from stockade.egress import Outlet
 
-COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
 # What the encoder may raise of a caller's values: 2**70 in a vendor's options, a set, a loop.
 UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError)
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
@@ -132,7 +130,7 @@ class Channel:
         """
         if self._connection.room is not None:
             await self._room(timeout_s)
-        stream = Stream(self, self._loop.time() + timeout_s)
+        stream = Stream(self._took, self._loop.time() + timeout_s)
         stream.id = self._begin(stream, method, request, timeout_s, wire.STREAM_WINDOW_BYTES)
         try:
             yield stream
@@ -238,7 +236,7 @@ class Channel:
         if not self._closed.done():
             self._closed.set_result(reason)
 
-    def took(self, id: int, size: int) -> None:
+    def _took(self, id: int, size: int) -> None:
         """A stream's reader took a frame of ``size`` bytes."""
         credit = self._calls.took(id, size)
         if credit is not None:
@@ -317,132 +315,6 @@ class Channel:
         if future.done():
             return future.result()
         raise ProviderError(ErrorKind.PROTOCOL, self._closed.result())
-
-
-class Stream:
-    """Items of one streaming call, oldest first; an asynchronous iterator for one reader."""
-
-    __slots__ = ("_channel", "_error", "_items", "_last", "_waiting", "id", "over_at")
-
-    def __init__(self, channel: Channel, over_at: float) -> None:
-        self.id = 0
-        self.over_at = over_at
-        self._channel = channel
-        self._items: deque[tuple[Raw, int]] = deque()
-        self._last = False
-        self._error: ProviderError | None = None
-        self._waiting: asyncio.Future[None] | None = None
-
-    def __aiter__(self) -> Stream:
-        return self
-
-    async def __anext__(self) -> Raw:
-        while not self._items:
-            if self._error is not None:
-                raise self._error
-            if self._last:
-                raise StopAsyncIteration
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        body, size = self._items.popleft()
-        self._channel.took(self.id, size)
-        return body
-
-    def add(self, body: Raw, size: int, *, last: bool) -> None:
-        """More items came."""
-        self._items.append((body, size))
-        self._last = last
-        self._wake()
-
-    def fail(self, error: ProviderError) -> None:
-        """The stream broke off; what came before is still read."""
-        if self._error is None and not self._last:
-            self._error = error
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
-
-
-class Connection(asyncio.BufferedProtocol):
-    """The socket itself: bytes to ``zmtp``, whole messages to the channel."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.room: asyncio.Future[None] | None = None  # done when the worker reads again
-        self._channel = channel
-        self._endpoint = Endpoint(max_frame_bytes=wire.MAX_FRAME_BYTES)
-        self._transport: asyncio.Transport | None = None
-
-    def send(self, data: bytes) -> None:
-        """Queue one message; dropped where the connection is over, whose calls the supervisor
-        fails.
-        """
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        header = self._endpoint.header(len(data))
-        if len(data) < COPY_BELOW_BYTES:
-            transport.write(header + data)
-        else:
-            transport.write(header)
-            transport.write(data)
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the socket is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._endpoint.greeting())
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """asyncio: where to read to."""
-        return self._endpoint.get_buffer()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """asyncio: so much was read."""
-        try:
-            for body in self._endpoint.buffer_updated(nbytes):
-                self._channel.received(body)
-            if not self.ready.done():
-                self._shake_hands()
-        except (Breach, Violation) as error:
-            self._break(error.reason)
-        except wire.WireError as error:
-            self._break(str(error))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the socket is gone."""
-        self._channel.lost("it closed its socket", violation=False)
-        if self.room is not None and not self.room.done():
-            self.room.set_result(None)
-
-    def pause_writing(self) -> None:
-        """asyncio: the worker does not read."""
-        self.room = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        """asyncio: the worker reads again."""
-        room, self.room = self.room, None
-        if room is not None and not room.done():
-            room.set_result(None)
-
-    def _shake_hands(self) -> None:
-        assert self._transport is not None
-        answer = self._endpoint.outgoing()
-        if answer:
-            self._transport.write(answer)
-        if self._endpoint.ready:
-            self.ready.set_result(None)
-
-    def _break(self, reason: str) -> None:
-        self._channel.lost(reason, violation=True)
-        self.close()
 
 
 _OVER = ProviderError(ErrorKind.CANCELLED, "the call that asked for this is over").info()

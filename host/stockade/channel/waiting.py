@@ -1,17 +1,23 @@
-"""What a caller waits on: one answer, handed over in the same turn of the loop in which it arrived.
+"""What a caller waits on: one answer, or the items of a stream.
 
-A future of asyncio's wakes its task in the next turn, which costs a third of a call's time here.
+A future of asyncio's wakes its task in the loop's next turn, which costs a third of a call's time.
 ``Answer`` follows the protocol that a task asks of any future (``_asyncio_future_blocking``,
-``add_done_callback``, ``result``, ``cancel``) and goes on at once where that is safe: from the
-socket's callback, when no task is running.
+``add_done_callback``, ``result``, ``cancel``) and lets its task go on at once where that is safe:
+from the socket's callback, when no task is running.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import Context
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from stockade_sdk.errors import ProviderError
 
 Value = TypeVar("Value")
 
@@ -91,3 +97,49 @@ class Answer(Generic[Value]):
             return False
         self.fail(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return True
+
+
+class Stream:
+    """Items of one streaming call, oldest first; an asynchronous iterator for one reader."""
+
+    __slots__ = ("_error", "_items", "_last", "_took", "_waiting", "id", "over_at")
+
+    def __init__(self, took: Callable[[int, int], None], over_at: float) -> None:
+        self.id = 0
+        self.over_at = over_at
+        self._took = took
+        self._items: deque[tuple[Raw, int]] = deque()
+        self._last = False
+        self._error: ProviderError | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> Stream:
+        return self
+
+    async def __anext__(self) -> Raw:
+        while not self._items:
+            if self._error is not None:
+                raise self._error
+            if self._last:
+                raise StopAsyncIteration
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        body, size = self._items.popleft()
+        self._took(self.id, size)
+        return body
+
+    def add(self, body: Raw, size: int, *, last: bool) -> None:
+        """More items came."""
+        self._items.append((body, size))
+        self._last = last
+        self._wake()
+
+    def fail(self, error: ProviderError) -> None:
+        """The stream broke off; what came before is still read."""
+        if self._error is None and not self._last:
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

@@ -40,7 +40,7 @@ def install(
             help="Let it reach a host of your choosing, private and plain http too. Repeatable.",
         ),
     ] = None,
-    offline: Annotated[bool, typer.Option(help="Fetch no packages for it.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch no packages for it.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Install a plugin: show what it asks for, ask, grant."""
@@ -142,7 +142,7 @@ def granted_words(granted: Permissions, hosts: tuple[HostRule, ...]) -> list[str
 
 def uninstall(
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    keep_data: Annotated[bool, typer.Option(help="Leave the plugin's data folder.")] = False,
+    keep_data: Annotated[bool, typer.Option("--keep-data", help="Leave its data folder.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove a plugin and all that belongs to it.

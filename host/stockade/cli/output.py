@@ -58,10 +58,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Aligned columns below their titles: numbers to the right, the rest to the left."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
-    right = [
-        bool(rows) and all(isinstance(row[at], int | float) for row in rows)
-        for at in range(len(titles))
-    ]
+    right = [bool(rows) and all(_is_number(row[at]) for row in rows) for at in range(len(titles))]
     lines = []
     for line in (list(titles), *cells):
         parts = [
@@ -70,6 +67,10 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         ]
         lines.append(GAP.join(parts).rstrip())
     return "\n".join(lines)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _cell(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stockade.cli.failures import explain, report_failure
-from stockade.cli.output import note, print_json, safe
+from stockade.cli.output import note, print_json, safe, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,8 @@ def run(
     except Exception as error:
         if json:
             print_json(failed_as_json(error))
+        else:
+            _note_attempts(error)
         raise typer.Exit(report_failure(error)) from error
     if json:
         print_json(answered_as_json(answer))
@@ -166,6 +168,14 @@ def _print_answer(answer: ProviderResponse) -> None:
 
     for line in answer_lines(answer):
         print(safe(line))
+
+
+def _note_attempts(error: BaseException) -> None:
+    """Say on stderr what was tried, where it was more than one thing."""
+    attempts = getattr(error, "attempts", ())
+    if len(attempts) > 1:
+        rows = [(one.target, one.outcome, one.kind, one.ms) for one in attempts]
+        note(table(("TARGET", "OUTCOME", "KIND", "MS"), rows))
 
 
 def _note_way(answer: ProviderResponse) -> None:
