@@ -169,9 +169,8 @@ def threads(results: list[dict[str, Measured]], name: str) -> str:
         medians = {thread: statistics.median(used) for thread, used in of.items()}
         return ", ".join(f"{thread} {used:.1f}" for thread, used in sorted(medians.items()))
 
-    return (
-        f"CPU us/call, {name}: host [{line(lambda m: m.host)}] worker [{line(lambda m: m.worker)}]"
-    )
+    host, worker = line(lambda measured: measured.host), line(lambda measured: measured.worker)
+    return f"CPU us a call, {name}: host [{host}] worker [{worker}]"
 
 
 def table(rows: list[Row]) -> str:

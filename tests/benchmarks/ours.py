@@ -28,7 +28,7 @@ from tests.system.plugin_samples import install, plugin_folder
 from . import echoing
 
 CONCURRENCY = 64
-MIB = 1024 * 1024
+ECHOING = Path(echoing.__file__).read_text()
 LIMITS = Limits(concurrency=CONCURRENCY)
 
 
@@ -39,11 +39,10 @@ class Started(NamedTuple):
     socket_path: str
 
 
-def prepare(folder: Path, source: str | None = None) -> Path:
+def prepare(folder: Path, source: str = ECHOING) -> Path:
     """The base environment and a plugin's module `sample.py` in `folder`; returns the former."""
     (folder / "plugin").mkdir()
-    text = source or Path(echoing.__file__).read_text()
-    (folder / "plugin" / "sample.py").write_text(text)
+    (folder / "plugin" / "sample.py").write_text(source)
     home = Home(folder / "home")
     home.ensure()
     return base_environment(home)
@@ -107,8 +106,7 @@ async def connected(worker: Started, folder: Path) -> Channel:
 @asynccontextmanager
 async def open_host(folder: Path) -> AsyncIterator[Host]:
     """A host over a home with the echoing plugin in it."""
-    text = Path(echoing.__file__).read_text()
-    sample = plugin_folder(folder, "sample", text, concurrency=CONCURRENCY, request_timeout="1h")
+    sample = plugin_folder(folder, "sample", ECHOING, concurrency=CONCURRENCY, request_timeout="1h")
     home = install(Home(folder / "home"), [sample])
     async with Host.open(home) as host:
         yield host

@@ -24,14 +24,13 @@ decode_event = msgspec.msgpack.Decoder(ChatEvent).decode
 decode_events = msgspec.msgpack.Decoder(list[ChatEvent]).decode
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody minds. "
+QUESTION = "What do you make of that?"
 
 
 def chat() -> ChatRequest:
     """8 messages and 2 tools: 4.1 KB encoded, as the 4 KB payload of the measures."""
     messages = tuple(
-        Message.of_text(
-            "user" if number % 2 == 0 else "assistant", SENTENCE * 6 + "What do you make of that?"
-        )
+        Message.of_text("user" if number % 2 == 0 else "assistant", SENTENCE * 6 + QUESTION)
         for number in range(8)
     )
     schema: dict[str, Any] = {

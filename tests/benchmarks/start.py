@@ -38,8 +38,8 @@ class Sample:
         return ChatResponse.of_text(json.dumps(list(sys.modules)))
 """
 
-# The same modules in a bare interpreter. `sys.modules` has a module behind those that it imports, so
-# the last one is asked for first. The line it writes is the moment.
+# The same modules in a bare interpreter. `sys.modules` has a module behind those that it imports,
+# so the last one is asked for first. The line it writes is the moment.
 BARE = """
 import sys
 sys.path.append({base!r})

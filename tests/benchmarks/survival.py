@@ -11,8 +11,8 @@ from typing import NamedTuple
 import anyio
 
 from stockade.supervisor import What
-from tests.conftest import holdings, wait_until_released
 from stockade_sdk import ChatResponse
+from tests.conftest import holdings, wait_until_released
 from tests.system import backpressure, cancelling, soaking, stopping
 
 from .contest import Goal, Row
@@ -103,8 +103,8 @@ def held_back() -> list[Row]:
     ahead = max(held.given) / MIB
     whole = all(size >= backpressure.STREAM_BYTES for size in held.received)
     notes = (
-        f"the worker went {ahead:.2f} MiB ahead at most; read after all: {at_end:.1f} MiB grown, "
-        f"{'every byte there' if whole else 'BYTES MISSING'}",
+        f"the worker went {ahead:.2f} MiB ahead at most",
+        f"read after all: {at_end:.1f} MiB grown, {'all' if whole else 'NOT all'} bytes there",
     )
     return [
         Row(

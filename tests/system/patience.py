@@ -39,5 +39,5 @@ class News:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for what no event tells of, looking again and again."""
     with anyio.fail_after(PATIENCE_S):
-        while not true():
+        while not true():  # noqa: ASYNC110 (there is no event)
             await anyio.sleep(LOOK_S)

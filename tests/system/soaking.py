@@ -140,7 +140,9 @@ async def soak(home: Home, *, requests: int, in_flight: int, seed: int = 1) -> S
 async def _ask(host: Host, pending: Iterator[str], seen: Soak) -> None:
     for text in pending:
         began = time.monotonic()
-        answer, kind, attempts = None, None, ()
+        answer: str | None = None
+        kind: ErrorKind | None = None
+        attempts: tuple[Attempt, ...]
         try:
             response = await host.run(ChatRequest.of_text(text), timeout=TIMEOUT_S)
         except AllAttemptsFailed as failed:

@@ -95,6 +95,8 @@ async def stopping(root: Path) -> AsyncIterator[Stopping]:
     ]
     home = install(Home(root / "home"), folders)
     news = News()
-    routes = {Capability.CHAT: ("first/default", "second/default")}
+    routes: dict[Capability, tuple[str, ...]] = {
+        Capability.CHAT: ("first/default", "second/default")
+    }
     async with Host.open(home, settings=Settings(routes=routes), on_event=news.hear) as host:
         yield Stopping(host, news)

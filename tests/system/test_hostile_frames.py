@@ -179,8 +179,8 @@ BREACHES = {
         "send(b'\\x93\\x17' + bytes((other,)) + b'\\x82\\xa4type\\xa4chat\\xa6output\\x91\\xff')",
         "its answer to chat is none|no frame",
     ),
-    "answers with what names no kind": (
-        frame("wire.Result(other, wire.embed({'output': {}}))"),
+    "answers without what an answer needs": (
+        frame("wire.Result(other, wire.embed({'type': 'chat'}))"),
         "its answer to chat is none",
     ),
     # below the frames

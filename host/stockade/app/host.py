@@ -189,7 +189,8 @@ class Host:
         )
 
     def _read(self) -> None:
-        self._records = self.state.list()
+        # In the order of installation: it is the order of the targets where no route is set.
+        self._records = sorted(self.state.list(), key=lambda record: record.installed_at)
         usable = [record for record in self._records if record.state != "disabled"]
         self._catalogue = Catalogue(models_of(usable), [record.name for record in usable])
         self._stopped = {

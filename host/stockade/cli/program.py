@@ -1,44 +1,93 @@
 """The whole command: its verbs, and what becomes of their errors.
 
-Modules of the verbs import typer and the standard library alone; everything of the host's is
-imported inside the verb that needs it, so that `stockade --help` costs what typer costs.
+A verb's module is imported when that verb is called, and what is the host's only inside the verb,
+so that `stockade --help` costs little more than typer itself.
 """
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from stockade.cli import (
-    configuring,
-    diagnosis,
-    installing,
-    keys,
-    listing,
-    logs,
-    permitting,
-    providers,
-    requesting,
-    switching,
-    validating,
-)
-from stockade.cli.demo import verb as demo
 from stockade.cli.failures import EXIT_INTERRUPTED, EXIT_USAGE, report_failure
 from stockade.cli.groups import group
 
-__all__ = ["app", "run_program"]
+__all__ = ["VERBS", "Verb", "program", "run_program"]
 
-ROOT_HELP = """\
+ROOT_HELP: Final = """\
 Run AI provider plugins from strangers as child processes, and route requests between them.
 
 Start with `stockade demo`. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 refused.
 """
-OUTPUT_ERRORS = "backslashreplace"  # a terminal that cannot show a character is no reason to fail
+OUTPUT_ERRORS: Final = "backslashreplace"  # what a terminal cannot show is no reason to fail
+COMPLETION: Final = "_STOCKADE_COMPLETE"  # set by the shell that asks what could come next
 
 
-def show_version(wanted: bool) -> None:
-    """Print the version and leave."""
+class Verb(NamedTuple):
+    """Where a verb is: `module` below this package and its function, or `app` for a group.
+
+    `help` is the line that the list of verbs shows; the function's own first line is the same.
+    """
+
+    module: str
+    name: str
+    help: str
+
+
+VERBS: Final = {
+    "demo": Verb("demo.verb", "demo", "Show the main job, with no key and no network."),
+    "run": Verb("requesting", "run", "Send one request through routing and print the answer."),
+    "install": Verb(
+        "installing", "install", "Install a plugin: show what it asks for, ask, grant."
+    ),
+    "uninstall": Verb("installing", "uninstall", "Remove a plugin and all that belongs to it."),
+    "list": Verb("listing", "list_plugins", "List the installed plugins."),
+    "inspect": Verb("listing", "inspect", "Show everything known of one plugin."),
+    "validate": Verb("validating", "validate", "Check a plugin without running any of it."),
+    "enable": Verb("switching", "enable", "Let a plugin run again."),
+    "disable": Verb("switching", "disable", "Keep a plugin installed and let it run no more."),
+    "health": Verb("switching", "health", "Start plugins and ask each how it is."),
+    "logs": Verb("logs", "logs", "Show what a plugin printed and did."),
+    "doctor": Verb("diagnosis", "doctor", "Tell what this machine can enforce."),
+    "config": Verb("configuring", "app", "Set and show what a plugin is configured with."),
+    "secrets": Verb("keys", "app", "Keep the keys that the host puts on a plugin's requests."),
+    "permissions": Verb("permitting", "app", "Show and change what a plugin may do."),
+    "plugins": Verb("providers", "app", "The same as list, validate, install and uninstall."),
+}
+
+
+def program(arguments: Sequence[str], *, whole: bool = False) -> typer.Typer:
+    """The command for one command line: every verb by name, the called one with all it takes.
+
+    `whole` gives every verb with all it takes.
+    """
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    app = group(ROOT_HELP)
+    app.callback()(_options)
+    for name, verb in VERBS.items():
+        if whole or name == called:
+            _add(app, name, verb)
+        else:
+            app.command(name, help=verb.help)(_not_called)
+    return app
+
+
+def _add(app: typer.Typer, name: str, verb: Verb) -> None:
+    found: Any = getattr(import_module(f"stockade.cli.{verb.module}"), verb.name)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name)(found)
+
+
+def _not_called() -> None:
+    raise AssertionError("this verb was not called")
+
+
+def _show_version(wanted: bool) -> None:
     if wanted:
         from stockade import __version__
 
@@ -46,35 +95,13 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = group(ROOT_HELP)
-
-
-@app.callback()
-def options(
+def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Options of `stockade` itself."""
-
-
-app.command("demo")(demo.demo)
-app.command("run")(requesting.run)
-app.command("install")(installing.install)
-app.command("uninstall")(installing.uninstall)
-app.command("list")(listing.list_plugins)
-app.command("inspect")(listing.inspect)
-app.command("validate")(validating.validate)
-app.command("enable")(switching.enable)
-app.command("disable")(switching.disable)
-app.command("health")(switching.health)
-app.command("logs")(logs.logs)
-app.command("doctor")(diagnosis.doctor)
-app.add_typer(configuring.app, name="config")
-app.add_typer(keys.app, name="secrets")
-app.add_typer(permitting.app, name="permissions")
-app.add_typer(providers.app, name="plugins")
+    pass
 
 
 def run_program(arguments: Sequence[str]) -> int:
@@ -84,6 +111,7 @@ def run_program(arguments: Sequence[str]) -> int:
         if reconfigure is not None:
             reconfigure(errors=OUTPUT_ERRORS)
     try:
+        app = program(arguments, whole=COMPLETION in os.environ)
         app(args=list(arguments), prog_name="stockade")
         sys.stdout.flush()
     except SystemExit as left:

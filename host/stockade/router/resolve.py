@@ -56,7 +56,7 @@ class NoSuchModel(UsageError):
         super().__init__(
             f"there is no model called {shown(model)}",
             why=why or "it is no alias, no model that a plugin lists, and no plugin/model",
-            remedy=f"{near}`stockade models list` shows what there is",
+            remedy=f"{near}`stockade inspect PLUGIN` shows what there is",
         )
 
 
@@ -68,7 +68,7 @@ class AmbiguousModel(UsageError):
         super().__init__(
             f"the model name {shown(model)} is ambiguous",
             why=f"it may mean {', '.join(candidates)}",
-            remedy="write one in full, or set an alias: stockade aliases set NAME PLUGIN/MODEL",
+            remedy="write one in full, or set an alias under [aliases] in stockade.toml",
         )
 
 

@@ -12,9 +12,8 @@ import grpc
 import grpc.aio
 
 from stockade_sdk import ChatRequest, ChatResponse
-
-from ..echoing import echo
-from ..payload import decode_request, decode_response, encode
+from tests.benchmarks.echoing import echo
+from tests.benchmarks.payload import decode_request, decode_response, encode
 
 SERVICE, METHOD = "stockade.Echo", "Chat"
 

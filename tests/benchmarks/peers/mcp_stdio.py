@@ -20,8 +20,7 @@ from mcp.server.lowlevel import Server
 
 from stockade_sdk import ChatRequest, ChatResponse
 from stockade_worker.plan import MALLOC_ENVIRONMENT
-
-from ..echoing import echo
+from tests.benchmarks.echoing import echo
 
 ROOT = Path(__file__).parents[3]
 

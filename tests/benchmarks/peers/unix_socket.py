@@ -7,9 +7,8 @@ import struct
 import sys
 
 from stockade_sdk import ChatRequest, ChatResponse
-
-from ..echoing import echo
-from ..payload import decode_request, decode_response, encode
+from tests.benchmarks.echoing import echo
+from tests.benchmarks.payload import decode_request, decode_response, encode
 
 LENGTH = struct.Struct("!I")
 

@@ -14,9 +14,8 @@ import zmq
 import zmq.asyncio
 
 from stockade_sdk import ChatRequest, ChatResponse
-
-from ..echoing import delta, echo
-from ..payload import decode_event, decode_request, decode_response, encode
+from tests.benchmarks.echoing import delta, echo
+from tests.benchmarks.payload import decode_event, decode_request, decode_response, encode
 
 ID_BYTES = 8
 STREAM = b"\xff" * ID_BYTES  # asks for a stream: the id of the one there is at a time

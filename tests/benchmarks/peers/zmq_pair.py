@@ -8,9 +8,8 @@ from typing import Any
 import zmq
 
 from stockade_sdk import ChatRequest, ChatResponse
-
-from ..echoing import echo
-from ..payload import decode_request, decode_response, encode
+from tests.benchmarks.echoing import echo
+from tests.benchmarks.payload import decode_request, decode_response, encode
 
 
 class Client:

@@ -1,0 +1,185 @@
+"""Pages that repeat a table of the code say what the code says."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+
+from stockade.cli.program import app
+from stockade.packages import DENY_WORDS
+from stockade.router.rules import AFTER, NEXT, RETRY, STOP
+from stockade.settings import parse_settings
+from stockade.state.schema import MIGRATIONS
+from stockade.supervisor.lifecycle import State, mermaid
+from stockade_sdk import wire
+from stockade_sdk.errors import ErrorKind
+from stockade_sdk.limits import LIMIT_KINDS, Limits, limits_as_written
+from stockade_sdk.manifest import read_manifest
+from stockade_sdk.units import format_duration, format_size
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+ROOT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PLUGIN_PAGES = sorted((ROOT / "plugins").glob("*/README.md"))
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def rows(text: str, columns: int) -> list[list[str]]:
+    """The rows of all tables with so many columns, cells as written."""
+    found = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in found if len(row) == columns]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_supervision_page_has_the_lifecycle_table() -> None:
+    text = page("explanation/supervision.md")
+
+    assert mermaid() in blocks(text, "text")
+    assert [words(row[0]) for row in rows(text, 2)][: len(State)] == [[state] for state in State]
+
+
+def test_the_errors_page_says_what_the_router_does() -> None:
+    told = {words(row[0])[0]: row[2:] for row in rows(page("reference/errors.md"), 4)[1:]}
+
+    assert list(told) == list(ErrorKind)
+    for kind, rule in AFTER.items():
+        then, again = told[kind]
+        if kind is ErrorKind.CONTEXT_LENGTH:
+            assert (then, again) == ("a larger one", "no")
+            continue
+        expected = {NEXT: ("next", "no"), STOP: ("stop", "no"), RETRY: ("next", "once")}[rule]
+        if kind is ErrorKind.RATE_LIMITED:
+            expected = ("next", "once, if the vendor says when")
+        assert (then, again) == expected, kind
+
+
+def test_the_wire_page_has_every_frame_with_its_number_and_fields() -> None:
+    directions = {"to the worker": wire.ToWorker, "to the host": wire.ToHost}
+    expected = [
+        (str(frame.__struct_config__.tag), frame.__name__, where, list(frame.__struct_fields__))
+        for where, union in directions.items()
+        for frame in get_args(union)
+    ]
+
+    told = [
+        (number, words(name)[0], where, words(fields))
+        for number, name, where, fields in rows(page("reference/wire.md"), 4)
+        if where in directions
+    ]
+
+    assert told == expected
+
+
+def test_the_manifest_page_has_the_limits_with_defaults_and_bounds() -> None:
+    defaults = limits_as_written(Limits())
+    told = {words(row[0])[0]: row[1:5] for row in rows(page("reference/manifest.md"), 6)[1:]}
+
+    assert list(told) == list(LIMIT_KINDS)
+    for key, kind in LIMIT_KINDS.items():
+        default = defaults[key]
+        shown = {
+            "size": lambda value: f'"{format_size(int(value))}"',
+            "duration": lambda value: f'"{format_duration(value)}"',
+        }.get(kind.form, lambda value: f"{value:g}" if value < 1e5 else str(value))
+        written = f'"{default}"' if isinstance(default, str) else f"{default:g}"
+        expected = [kind.form, written, shown(kind.least), shown(kind.most)]
+        assert [told[key][0], *(words(cell)[0] for cell in told[key][1:])] == expected, key
+
+
+def test_the_manifest_pages_example_can_be_read() -> None:
+    (example,) = blocks(page("reference/manifest.md"), "toml")
+
+    assert read_manifest(example).name == "example-cloud"
+
+
+@pytest.mark.parametrize("name", ["reference/settings.md", "how-to/route-and-fall-back.md"])
+def test_settings_on_pages_can_be_read(name: str) -> None:
+    examples = blocks(page(name), "toml")
+
+    assert examples
+    for example in examples:
+        parse_settings(example.encode())
+
+
+def test_the_files_page_has_every_table_with_its_columns() -> None:
+    made = [statement for migration in MIGRATIONS for statement in migration]
+    tables = {
+        found[1]: re.findall(r"^        ([a-z_]+) [A-Z]", found[2], re.M)
+        for statement in made
+        if (found := re.match(r"CREATE TABLE (\w+) \((.*)\)", statement, re.S))
+    }
+    told = {words(row[0])[0]: words(row[2]) for row in rows(page("reference/files.md"), 3)[1:]}
+
+    assert told == tables
+
+
+def test_the_command_page_has_every_verb_and_every_word_of_deny() -> None:
+    text = page("reference/cli.md")
+    verbs = {" ".join(words(cell)) for row in rows(text, 2) for cell in row[:1]}
+    listed = " ".join(verbs)
+
+    for path in verb_paths():
+        if path[0] != "plugins":
+            assert re.search(rf"\b{' '.join(path)}\b", listed), path
+        else:
+            assert f"`{' '.join(path)}`" in text, path
+    for word in DENY_WORDS:
+        assert f"`{word}`" in text, word
+
+
+def verb_paths() -> Iterator[tuple[str, ...]]:
+    for name, command in typer.main.get_command(app).commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield (name,)
+        else:
+            yield from ((name, verb) for verb in inner)
+
+
+def commands_on(path: Path) -> Iterator[str]:
+    for block in blocks(path.read_text(), "console"):
+        for line in block.splitlines():
+            # What is left of a pipe and of `||` alone: options are looked up, nothing is run.
+            for part in re.split(r"\|\|?|;", line.removeprefix("$ ")) if line[:2] == "$ " else ():
+                if part.strip().startswith("stockade "):
+                    yield part.strip()
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, *ROOT_PAGES, *PLUGIN_PAGES], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_commands_on_a_page_are_there_with_their_options(path: Path) -> None:
+    for line in commands_on(path):
+        command = typer.main.get_command(app)
+        arguments = shlex.split(line)[1:]
+        while arguments and hasattr(command, "commands"):
+            name = arguments.pop(0)
+            assert name in command.commands, f"{line}: there is no {name}"
+            command = command.commands[name]
+        known = {option for one in command.params for option in one.opts} | {"--help"}
+        used = {word.partition("=")[0] for word in arguments if re.match(r"--?[a-z]", word)}
+        assert used <= known, f"{line}: there is no {used - known}"
+
+
+@pytest.mark.parametrize("path", [*ROOT_PAGES, *PLUGIN_PAGES], ids=lambda path: path.name)
+def test_links_of_pages_outside_the_documentation_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S)
+    targets = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)[^)]*\)", text)
+
+    for target in targets:
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
