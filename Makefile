@@ -3,8 +3,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-SETUP := PYTHON="$(PYTHON)" sh tools/setup
-SETUP_FILES := Makefile tools/setup tools/dependency_group.py requirements.lock pyproject.toml \
+SETUP := PYTHON="$(PYTHON)" sh .ci/setup
+SETUP_FILES := Makefile .ci/setup .ci/dependency_group.py requirements.lock pyproject.toml \
 	sdk/pyproject.toml worker/pyproject.toml host/pyproject.toml
 
 # In a copied or moved clone the environment names its old place: set-up runs again.
@@ -54,4 +54,4 @@ $(VENV)/.ready-%: $(SETUP_FILES) $(MOVED)
 
 clean:
 	rm -rf $(VENV) dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find sdk worker host plugins tests docs tools -name __pycache__ -prune -exec rm -rf {} +
+	find sdk worker host plugins tests docs -name __pycache__ -prune -exec rm -rf {} +
