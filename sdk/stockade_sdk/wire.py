@@ -11,10 +11,10 @@ Call ids and HTTP exchange ids count up from 1 on the side that opens them and a
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from .errors import ErrorInfo, StockadeError
 
@@ -31,6 +31,13 @@ MAX_ITEMS_EVENTS = 16  # more events a frame give no more throughput, measured
 HTTP_WINDOW_BYTES = 512 * KIB  # what the host may send ahead of a plugin reading a vendor's answer
 MAX_HTTP_CHUNK_BYTES = 256 * KIB
 MAX_LOG_CHARS = 8 * KIB  # a log message; longer ones are cut by the worker and again by the host
+
+# A worker's lists are bounded by number: an empty string is one byte on the wire and eight in a
+# tuple, so that 16 MiB of them would be 300.
+MAX_WORDS = 64  # methods of a provider, layers of a plan
+MAX_HEADERS = 512  # of one HTTP request
+MAX_FIELDS = 64  # of one log record
+MAX_OWN_FRAME_BYTES = 2 * MIB  # of frames without a body: the largest honest one is a log record
 
 
 class WireError(StockadeError):
@@ -130,13 +137,13 @@ class Hello(Struct, frozen=True, array_like=True, tag=20, kw_only=True):
     pid: int
     sdk: str
     python: str
-    layers: tuple[str, ...]
+    layers: Annotated[tuple[str, ...], Meta(max_length=MAX_WORDS)]
 
 
 class Loaded(Struct, frozen=True, array_like=True, tag=21):
     """Worker → host: the provider exists and has these methods."""
 
-    methods: tuple[str, ...]
+    methods: Annotated[tuple[str, ...], Meta(max_length=MAX_WORDS)]
 
 
 class LoadFailed(Struct, frozen=True, array_like=True, tag=22):
@@ -178,7 +185,7 @@ class Log(Struct, frozen=True, array_like=True, tag=27):
 
     level: str
     message: str
-    fields: dict[str, str]
+    fields: Annotated[dict[str, str], Meta(max_length=MAX_FIELDS)]
     call: int = 0
 
 
@@ -192,7 +199,7 @@ class HttpOpen(Struct, frozen=True, array_like=True, tag=28):
     call: int
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...]
+    headers: Annotated[tuple[tuple[str, str], ...], Meta(max_length=MAX_HEADERS)]
     body: bytes | None
     timeout_ms: int
     window: int = HTTP_WINDOW_BYTES
@@ -229,6 +236,8 @@ ToHost = (
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _to_host: msgspec.msgpack.Decoder[ToHost] = msgspec.msgpack.Decoder(ToHost)
 _encode = msgspec.msgpack.Encoder().encode
+_WITH_BODY = (23, 25, 28)  # Result, Items, HttpOpen
+_SHORT_ARRAY = 0x90  # MessagePack's header of up to 15 elements, their number in its low half
 
 # What a decoder may raise on hostile bytes: msgspec's own errors, invalid UTF-8, and nesting beyond
 # the stack.
@@ -262,6 +271,8 @@ def decode_to_worker(data: bytes | bytearray | memoryview) -> ToWorker:
 
 def decode_to_host(data: bytes | bytearray | memoryview) -> ToHost:
     """A frame for the host; raises WireError. The message never repeats the frame's content."""
+    if len(data) > MAX_OWN_FRAME_BYTES and not _has_body(data):
+        raise WireError(f"a frame about itself has {len(data)} bytes")
     try:
         return _to_host.decode(data)
     except RecursionError as error:
@@ -270,3 +281,7 @@ def decode_to_host(data: bytes | bytearray | memoryview) -> ToHost:
         raise WireError("a frame holds text that is not UTF-8") from error
     except DECODE_ERRORS as error:
         raise WireError(f"no frame for a host: {str(error)[:200]}") from error
+
+
+def _has_body(data: bytes | bytearray | memoryview) -> bool:
+    return data[0] & 0xF0 == _SHORT_ARRAY and data[1] in _WITH_BODY

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +145,11 @@ def grpc_aio(folder: Path) -> AbstractAsyncContextManager[Contender]:
 
 
 @asynccontextmanager
-async def mcp_stdio(folder: Path) -> AsyncIterator[Contender]:
-    """See `peers.mcp_stdio`."""
+async def _mcp(server: str, folder: Path) -> AsyncIterator[Contender]:
+    """See `peers.mcp_stdio`; it needs no folder."""
     from .peers.mcp_stdio import Client
 
-    async with Client.open() as client:
+    async with Client.open(server) as client:
         (child,) = psutil.Process().children()
         yield Contender(client.call, child.pid)
 
@@ -160,5 +161,6 @@ CONTENDERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Contender]]] 
     "unix_socket": unix_socket,
     "zmq_aio": zmq_aio,
     "grpc_aio": grpc_aio,
-    "mcp_stdio": mcp_stdio,
+    "mcp_stdio": partial(_mcp, "tutorial"),
+    "mcp_lowlevel": partial(_mcp, "lowlevel"),
 }

@@ -129,17 +129,17 @@ def compare(
     results: list[dict[str, Measured]],
     ours: str,
     peer: str,
-    goal: Goal,
+    goal: Goal | None,
     of: Callable[[Measured], float] = lambda measured: measured.p50_us,
     *,
     unit: str = "us",
     notes: tuple[str, ...] = (),
 ) -> Row:
     """A line of the table: ours over the peer's, or the peer's over ours where the goal is to be so
-    many times as fast. A rate is passed as its inverse.
+    many times as fast or there is none. A rate is passed as its inverse.
     """
     ratios = [of(one[ours]) / of(one[peer]) for one in results]
-    if goal.at_least:
+    if goal is None or goal.at_least:
         ratios = [1 / ratio for ratio in ratios]
     return Row(
         name=name,
@@ -187,7 +187,7 @@ def table(rows: list[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    unit = row.goal.unit if row.goal is not None else ""
+    unit = row.goal.unit if row.goal is not None else "x" if row.low is not None else ""
     figure = f"{row.figure:.2f}{unit}"
     if row.low is not None and row.high is not None:
         figure += f" ({row.low:.2f}..{row.high:.2f})"

@@ -7,14 +7,15 @@ from .contest import Goal, Rig, Row, compare, threads
 
 STREAM_CHUNKS = 100
 IN_FLIGHT = 64
+MCP = ("mcp_stdio", "mcp_lowlevel")
 
 
 def latency() -> list[Row]:
-    """One call at a time: the channel and the whole host against four peers."""
+    """One call at a time: the channel and the whole host against ZeroMQ, gRPC and MCP."""
     fast, slow = Load(calls=2_000), Load(calls=300)
-    with Rig.open("channel", "host", "zmq_pair", "grpc_aio", "mcp_stdio") as rig:
+    with Rig.open("channel", "host", "zmq_pair", "grpc_aio", *MCP) as rig:
         loads = {"channel": fast, "host": fast, "zmq_pair": fast}
-        results = rig.rounds({**loads, "grpc_aio": slow, "mcp_stdio": slow})
+        results = rig.rounds({**loads, "grpc_aio": slow, **dict.fromkeys(MCP, slow)})
     notes = tuple(threads(results, name) for name in ("channel", "zmq_pair"))
     more = (threads(results, "host"),)
     at_least = "host: times as fast as"
@@ -22,7 +23,10 @@ def latency() -> list[Row]:
         compare("channel: one call", results, "channel", "zmq_pair", Goal(1.2), notes=notes),
         compare("Host.run: one call", results, "host", "zmq_pair", Goal(2.0), notes=more),
         compare(f"{at_least} grpc.aio", results, "host", "grpc_aio", Goal(5, at_least=True)),
-        compare(f"{at_least} MCP stdio", results, "host", "mcp_stdio", Goal(11, at_least=True)),
+        compare(f"{at_least} MCP stdio", results, "host", MCP[0], Goal(11, at_least=True)),
+        compare(f"{at_least} MCP stdio, low level", results, "host", MCP[1], None),
+        compare("channel: times as fast as grpc.aio", results, "channel", "grpc_aio", None),
+        compare("channel: times as fast as MCP stdio", results, "channel", MCP[0], None),
     ]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "first-plugin.md"
-FENCE = re.compile(r"^```(?P<kind>\S*)[ \t]*(?P<rest>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
+FENCE = re.compile(
+    r"^```(?P<kind>\S*)[ \t]*(?P<rest>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 CAPTION = re.compile(r":caption: (?P<path>\S+)\n\n")
 COMMAND_S = 30.0
 

@@ -28,8 +28,9 @@ def connection():
             found = socket.socket(fileno=os.dup(int(name)))
             try:
                 found.getpeername()
-                found.setblocking(True)
-                return found
+                if found.getsockname():  # not the event loop's own pair
+                    found.setblocking(True)
+                    return found
             except OSError:
                 found.close()
 
@@ -131,7 +132,7 @@ BREACHES = {
     ),
     "loads 16 million methods": (
         "send(b'\\x92\\x15\\xdd' + (16_000_000).to_bytes(4, 'big') + b'\\xa0' * 16_000_000)",
-        "bytes",
+        "a frame about itself has 16000007 bytes",
     ),
     "uses an HTTP id again": (
         "for _ in range(2):\n    " + frame("wire.HttpOpen(5, call, 'GET', 'https://a.test', (), None, 1000)"),
@@ -140,7 +141,7 @@ BREACHES = {
     "asks for HTTP with millions of headers": (
         "send(b'\\x98\\x1c\\x01' + bytes((call,)) + b'\\xa3GET\\xa5a:b:c\\xdd' + (5_000_000).to_bytes(4, 'big')"
         " + b'\\x92\\xa0\\xa0' * 5_000_000 + b'\\xc0\\x01')",
-        "headers|no frame",
+        "no frame for a host: Expected `array` of length <= 512",
     ),
     # what is no frame
     "sends an empty message": ("send(b'')", "no frame for a host"),
@@ -189,7 +190,7 @@ BREACHES = {
         "a frame of 1099511627776 bytes was announced",
     ),
     "sends a frame that is too large": (
-        "worker()._receive.__self__.setsockopt(1, 0) if False else send(bytes(wire.MAX_FRAME_BYTES + 1))",
+        "send(bytes(wire.MAX_FRAME_BYTES + 1))",
         "a frame of 16777217 bytes was announced",
     ),
     "announces a length below nought": (
@@ -245,3 +246,35 @@ async def until_waiting(stage: Stage) -> None:
     with anyio.fail_after(PATIENCE_S):
         while await stage.text("waiting?", plugin=stage.rogue) == "0":
             pass
+
+
+ZMTP = """
+def zmtp(frame):
+    return bytes((0, len(frame))) + frame
+"""
+
+FLOODS = {
+    "logs": "pour(zmtp(wire.encode(wire.Log('info', 'noise ' * 20, {}))) * 512)",
+    "HTTP requests for a call that is over": (
+        "pour(zmtp(wire.encode(wire.HttpOpen(1, 1 << 30, 'GET', 'http://a.test', (), None, 1))) * 512)"
+    ),
+    "HTTP requests to where it may not go": (
+        "pour(*(b''.join(zmtp(wire.encode(wire.HttpOpen(id, call, 'GET', 'http://a.test', (), None, 1)))"
+        " for id in range(at, at + 1000)) for at in range(1, 1_000_000, 1000)))"
+    ),
+    "credit for what it never got": "pour(zmtp(wire.encode(wire.HttpCredit(1, 1 << 62))) * 512)",
+    "closings of what it never opened": "pour(zmtp(wire.encode(wire.HttpClose(1))) * 512)",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_the_host_stays_small_and_serves_others_under_a_flood_of(
+    site: Site, name: str
+) -> None:
+    rogue = site.install(ZMTP + taken_over(FLOODS[name]))
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        answer = await stage.ask("go", timeout=3.0)
+
+        assert answer.provider == "steady"
+        assert answer.attempts[0].kind in ("timeout", "protocol")

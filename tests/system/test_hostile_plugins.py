@@ -218,6 +218,24 @@ CALLS = [
         "odd",
     ),
     Case(
+        "raises an error with a code of 20 MiB",
+        in_chat("raise ProviderError('auth', 'odd', code='x' * (20 << 20))"),
+        "auth",
+        "odd",
+    ),
+    Case(
+        "posts 17 MiB",
+        in_chat("await ctx.http.post('http://a.test/', content=bytes(17 << 20))"),
+        "invalid_request",
+        "the HTTP request has some",
+    ),
+    Case(
+        "sends 1,000 headers",
+        in_chat("await ctx.http.get('http://a.test/', headers={f'x-{n}': 'y' for n in range(1000)})"),
+        "invalid_request",
+        "has 1000 headers",
+    ),
+    Case(
         "calls os._exit",
         in_chat("os._exit(7)"),
         "worker_died",

@@ -102,6 +102,7 @@ class Exchanges:
         timeout_s: float,
     ) -> Exchange:
         """Ask the host for a request and wait for the head of its answer."""
+        _refuse_oversize(url, headers, body)
         exchange = Exchange(self._next, self._send, self._forget)
         self._next += 1
         self._open[exchange.id] = exchange
@@ -122,3 +123,18 @@ class Exchanges:
 
     def _forget(self, id: int) -> None:
         self._open.pop(id, None)
+
+
+def _refuse_oversize(
+    url: str, headers: tuple[tuple[str, str], ...], body: bytes | None
+) -> None:
+    """A request that fits no frame would end this worker; it is its plugin's mistake alone."""
+    if len(headers) > wire.MAX_HEADERS:
+        what = f"has {len(headers)} headers; at most {wire.MAX_HEADERS} are sent"
+        raise ProviderError(ErrorKind.INVALID_REQUEST, f"the HTTP request {what}")
+    # In UTF-8 a character is at most 4 bytes; MessagePack adds up to 5 to each value.
+    text = len(url) + sum(len(name) + len(value) + 16 for name, value in headers)
+    size = (len(body) if body is not None else 0) + 4 * text + wire.KIB
+    if size > wire.MAX_FRAME_BYTES:
+        what = f"has some {size} bytes; at most {wire.MAX_FRAME_BYTES} are sent at once"
+        raise ProviderError(ErrorKind.INVALID_REQUEST, f"the HTTP request {what}")

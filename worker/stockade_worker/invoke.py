@@ -18,6 +18,7 @@ from stockade_sdk.stream import ChatEvent, Finish, Folding, TextDelta, TextEnd, 
 
 from .words import in_words
 
+MAX_ERROR_BYTES = 64 * wire.KIB  # a message has 2,000 characters, a code a word
 PLAIN_TEXT_BLOCK = "text"  # the block that plain strings of a generator belong to
 
 
@@ -204,11 +205,14 @@ def sendable(error: ProviderError) -> ErrorInfo:
     host would take.
     """
     try:
-        return _info(_encode(error.info()))
+        data = _encode(error.info())
+        if len(data) <= MAX_ERROR_BYTES:
+            return _info(data)
     # a class of the plugin's own may raise anything here
-    except BaseException:  # noqa: BLE001
-        kind = error.kind if isinstance(error.kind, ErrorKind) else ErrorKind.UNKNOWN
-        return ErrorInfo(kind=kind, message=in_words(error))
+    except BaseException:  # noqa: BLE001, S110  # what is left of it is told below
+        pass
+    kind = error.kind if isinstance(error.kind, ErrorKind) else ErrorKind.UNKNOWN
+    return ErrorInfo(kind=kind, message=in_words(error))
 
 
 _info = msgspec.msgpack.Decoder(ErrorInfo).decode

@@ -56,6 +56,7 @@ class Host:
         self._logbook = Logbook(home.logs)
         self._breaker = Breaker(time.monotonic, Cooldowns())
         self._stopped: dict[str, Standing] = {}
+        self._unproven: set[str] = set()  # installed and never started yet
         self._catalogue = Catalogue(())
         self._journal: Journal
         self._supervisor: Supervisor
@@ -198,6 +199,7 @@ class Host:
             for record in usable
             if record.state == "failed"
         }
+        self._unproven = {record.name for record in usable if record.state == "installed"}
 
     def _plan(self, request: ProviderRequest, needs: Needs, plugin: str | None) -> Plan:
         return candidates(
@@ -218,6 +220,9 @@ class Host:
             case What.GAVE_UP:
                 self._stopped[event.plugin] = Standing("stopped", why=event.reason)
                 self._journal.plugin(event.plugin, "failed", event.reason)
+            case What.READY if event.plugin in self._unproven:
+                self._unproven.discard(event.plugin)
+                self._journal.plugin(event.plugin, "enabled", None)
             case What.STARTED | What.READY | What.ENDED:
                 pass
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stockade.egress import BoundSecret, Broker, Outlet
-from stockade.errors import StateError
+from stockade.errors import Refused, StateError
 from stockade.packages import plugin_path, verify_installed
 from stockade.sandbox.plan import TIER, plan_worker
-from stockade.settings import Home, Settings
+from stockade.settings import TIERS, Home, Settings
 from stockade.state import Installed, Secrets, StoredSecret
 from stockade.supervisor import Launch, PluginRuntime, Prepared
 from stockade_sdk import wire
@@ -45,10 +45,12 @@ class Runtimes:
     def __call__(self, name: str) -> PluginRuntime:
         """The runtime of an installed plugin, as it stands now.
 
-        Raises HostError where there is none or its files were changed, ProviderError where it
-        must not be started or cannot be for want of configuration.
+        Raises HostError where there is none or its files were changed, Refused below the operator's
+        minimum tier, ProviderError where it must not be started or cannot be for want of
+        configuration.
         """
         record = self._record_of(name)
+        _refuse_weak(self._settings.minimum_tier)
         _refuse_stopped(record)
         secrets = self._secrets.of(name)
         made_of = (record, [(secret.name, secret.value, secret.hosts) for secret in secrets])
@@ -172,6 +174,15 @@ def configuration(record: Installed, manifest: Manifest) -> dict[str, Any]:
                 f"run: stockade config set {record.name} {name} VALUE",
             )
     return values
+
+
+def _refuse_weak(minimum: str) -> None:
+    if TIERS.index(minimum) > TIERS.index(TIER):
+        raise Refused(
+            f"no plugin is started: the operator wants tier {minimum}, workers reach {TIER}",
+            why="this version builds no wall of the kernel's around a worker",
+            remedy='set minimum_tier = "none" in stockade.toml to run plugins all the same',
+        )
 
 
 def _refuse_stopped(record: Installed) -> None:

@@ -85,9 +85,15 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """asyncio: the worker does not read."""
         self.room = asyncio.get_running_loop().create_future()
+        # Nor is it read from: a frame may ask for an answer (HttpOpen), and those would pile up.
+        # An honest worker never waits here for us, its socket queues without bound.
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """asyncio: the worker reads again."""
+        if self._transport is not None:
+            self._transport.resume_reading()
         room, self.room = self.room, None
         if room is not None and not room.done():
             room.set_result(None)

@@ -108,7 +108,11 @@ def revoke(
                     remedy=f"see: stockade permissions show {name}",
                 )
         kept = tuple(rule for rule in record.operator_hosts if rule not in hosts)
-        _keep(home, state, record, deny(record.granted, words), kept)
+        left = deny(record.granted, words)
+        if (left, kept) == (record.granted, record.operator_hosts):
+            print(f"{name} has none of this.")
+            return
+        _keep(home, state, record, left, kept)
     print("Revoked.")
 
 

@@ -111,16 +111,30 @@ def run_program(arguments: Sequence[str]) -> int:
         if reconfigure is not None:
             reconfigure(errors=OUTPUT_ERRORS)
     try:
-        app = program(arguments, whole=COMPLETION in os.environ)
-        app(args=list(arguments), prog_name="stockade")
-        sys.stdout.flush()
-    except SystemExit as left:
-        return _code_of(left)
+        code = _carried_out(arguments)
+        sys.stdout.flush()  # here, where a reader that went away can be told from a fault
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost: every failure gets words and a code
         return report_failure(error)
+    return code
+
+
+def _carried_out(arguments: Sequence[str]) -> int:
+    if any(map(_is_no_text, arguments)):
+        print("stockade: an argument is not UTF-8 text; give it in UTF-8", file=sys.stderr)
+        return EXIT_USAGE
+    app = program(arguments, whole=COMPLETION in os.environ)
+    try:
+        app(args=list(arguments), prog_name="stockade")
+    except SystemExit as left:
+        return _code_of(left)
     return 0
+
+
+def _is_no_text(argument: str) -> bool:
+    """Whether it holds bytes that Python could not decode (PEP 383)."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _code_of(left: SystemExit) -> int:

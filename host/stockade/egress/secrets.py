@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from stockade.state.secrets import MAX_VALUE
 from stockade_sdk.errors import PermissionDenied
 from stockade_sdk.hosts import HostRule
 
@@ -22,7 +23,6 @@ from .targets import Target, named
 
 __all__ = ["BoundSecret", "Filled", "Keyring"]
 
-MAX_VALUE: Final = 4096  # characters; the longest in use are signed tokens of some 2,000
 PREFIX: Final = "stk_placeholder_"
 _BODY: Final = "the body"
 _NAME: Final = "a header's name"

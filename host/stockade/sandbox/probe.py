@@ -52,10 +52,6 @@ class Kernel(Protocol):
         """As `uname -r` says it."""
         ...
 
-    def is_root(self) -> bool:
-        """Whether this process is root's."""
-        ...
-
     def read(self, path: str) -> str | None:
         """A small text file, None where it is not there or cannot be read."""
         ...
@@ -157,7 +153,7 @@ def _seccomp(kernel: Kernel) -> Finding:
 
 def _cgroups(kernel: Kernel) -> Finding:
     groups = _groups(kernel.read("/proc/self/cgroup") or "")
-    own = "/sys/fs/cgroup" + groups.get("", "/")
+    own = "/sys/fs/cgroup" + groups.get("", "").rstrip("/")
     second = (kernel.read(f"{own}/cgroup.controllers") or "").split()
     usable = [name for name in CONTROLLERS if name in second]
     if usable and kernel.writable_folder(own):
@@ -213,9 +209,6 @@ class Linux:
 
     def release(self) -> str:
         return platform.release()
-
-    def is_root(self) -> bool:
-        return os.geteuid() == 0
 
     def read(self, path: str) -> str | None:
         try:

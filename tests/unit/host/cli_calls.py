@@ -27,7 +27,9 @@ class Called(NamedTuple):
 Call = Callable[..., Called]
 
 
-def calling(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def calling(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
     """A function that carries out one command over `home`; stdin is no terminal."""
     monkeypatch.setenv("STOCKADE_HOME", str(home))
 

@@ -1,6 +1,7 @@
 """Every class of mistake has its exit code, and words that say what, why and what to do."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,9 +88,9 @@ def test_a_foreseen_error_shows_no_traceback(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_reader_that_went_away_is_no_fault_of_ours(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with open(f"{tmp_path}/out", "w") as out:
+    with (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdout", out)
 
         assert report_failure(BrokenPipeError()) == 1

@@ -26,13 +26,10 @@ class StopWaiting(Exception):
 
 
 def seen(lines: Iterator[str]) -> list[str]:
-    found = []
-    try:
-        for line in lines:
-            found.append(line)
-    except StopWaiting:
-        return found
-    raise AssertionError("following ended by itself")
+    found: list[str] = []
+    with pytest.raises(StopWaiting):
+        found.extend(lines)
+    return found
 
 
 def append(path: Path, text: str) -> Callable[[], object]:
