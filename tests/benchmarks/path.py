@@ -48,14 +48,17 @@ def in_flight() -> list[Row]:
 
 def streams() -> list[Row]:
     """Streams of 100 chunks, flat out, one after the other, against `zmq.asyncio`."""
-    load = Load(calls=60, chunks=STREAM_CHUNKS)
+    load, longer = Load(calls=60, chunks=STREAM_CHUNKS), Load(calls=6, chunks=10 * STREAM_CHUNKS)
     with Rig.open("channel", "host", "zmq_aio") as rig:
         results = rig.rounds({"channel": load, "host": load, "zmq_aio": load})
+        long = rig.rounds({"channel": longer, "host": longer, "zmq_aio": longer})
     goal = Goal(4, at_least=True)
     notes = (threads(results, "channel"), threads(results, "host"), threads(results, "zmq_aio"))
     return [
         compare("channel: a chunk", results, "channel", "zmq_aio", goal, pace),
         compare("Host.stream: a chunk", results, "host", "zmq_aio", goal, pace, notes=notes),
+        compare("channel: a chunk of 1,000", long, "channel", "zmq_aio", None, pace),
+        compare("Host.stream: a chunk of 1,000", long, "host", "zmq_aio", None, pace),
     ]
 
 

@@ -224,18 +224,6 @@ CALLS = [
         "odd",
     ),
     Case(
-        "posts 17 MiB",
-        in_chat("await ctx.http.post('http://a.test/', content=bytes(17 << 20))"),
-        "invalid_request",
-        "the HTTP request has some",
-    ),
-    Case(
-        "sends 1,000 headers",
-        in_chat("await ctx.http.get('http://a.test/', headers={f'x-{n}': 'y' for n in range(1000)})"),
-        "invalid_request",
-        "has 1000 headers",
-    ),
-    Case(
         "calls os._exit",
         in_chat("os._exit(7)"),
         "worker_died",
@@ -391,6 +379,21 @@ CALLS = [
     ),
 ]
 
+UNSENDABLE = [
+    Case(
+        "posts 17 MiB",
+        in_chat("await ctx.http.request('POST', 'http://a.test/', content=bytes(17 << 20))"),
+        "invalid_request",
+        "the HTTP request has some",
+    ),
+    Case(
+        "sends 1,000 headers",
+        in_chat("await ctx.http.request('GET', 'http://a.test/', headers={f'x-{n}': 'y' for n in range(1000)})"),
+        "invalid_request",
+        "has 1000 headers",
+    ),
+]
+
 
 @pytest.mark.parametrize("case", IMPORTS, ids=lambda case: case.name)
 async def test_a_plugin_that_at_its_import(site: Site, case: Case) -> None:
@@ -435,6 +438,20 @@ async def test_without_a_fallback_the_caller_gets_a_typed_error_for_a_plugin_tha
 
     assert failed.value.error.kind == case.kind
     assert re.search(case.says, failed.value.error.message)
+
+
+@pytest.mark.parametrize("case", UNSENDABLE, ids=lambda case: case.name)
+async def test_only_the_call_fails_of_a_plugin_that(site: Site, case: Case) -> None:
+    rogue = site.install(case.source)
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        with pytest.raises(AllAttemptsFailed) as failed:
+            await stage.ask("go")
+
+        assert failed.value.error.kind == case.kind
+        assert re.search(case.says, failed.value.error.message)
+        assert await stage.text("well?", plugin=rogue) == "fine"
+        assert not stage.deaths()
 
 
 def request_of(case: Case) -> ProviderRequest:

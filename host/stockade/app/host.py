@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -43,6 +44,7 @@ from .runtimes import Runtimes
 M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
 M_MMAP_THRESHOLD: Final = -3
 MIB: Final = 1024 * 1024
+MAX_PLANS: Final = 1_024  # kept; callers' model names are their own, so the number is bounded
 
 
 class Host:
@@ -58,6 +60,7 @@ class Host:
         self._stopped: dict[str, Standing] = {}
         self._unproven: set[str] = set()  # installed and never started yet
         self._catalogue = Catalogue(())
+        self._plans: dict[tuple[str | None, Needs, str | None], Plan] = {}
         self._journal: Journal
         self._supervisor: Supervisor
         self._dispatcher: Dispatcher
@@ -110,24 +113,19 @@ class Host:
         self._journal.attempts(needs.capability, response.attempts)
         return response
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, request: ChatRequest, *, timeout: float | None = None, plugin: str | None = None
-    ) -> AsyncIterator[Answer]:
-        """The events of one streamed answer; iterate what is given, its ``attempts`` are on it.
+    ) -> Answer:
+        """The events of one streamed answer: ``async with`` it, then iterate.
 
         Entering waits for the first output and raises as :meth:`run` does; a failure after that is
-        raised by the iteration as its ProviderError, without a fallback.
+        raised by the iteration as its ProviderError, without a fallback. ``attempts`` are on it.
         """
         needs = needs_of(request)
         plan = self._plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
-        answer = self._dispatcher.stream(request, plan, timeout_s=timeout_s)
-        try:
-            async with answer:
-                yield answer
-        finally:
-            self._journal.attempts(needs.capability, answer.attempts)
+        note = partial(self._journal.attempts, needs.capability)
+        return self._dispatcher.stream(request, plan, timeout_s=timeout_s, ended=note)
 
     async def ask(self, plugin: str, method: Method, *, timeout: float) -> Any:
         """``list_models`` or ``check_health`` of one plugin; raises ProviderError."""
@@ -192,6 +190,7 @@ class Host:
     def _read(self) -> None:
         # In the order of installation: it is the order of the targets where no route is set.
         self._records = sorted(self.state.list(), key=lambda record: record.installed_at)
+        self._plans.clear()
         usable = [record for record in self._records if record.state != "disabled"]
         self._catalogue = Catalogue(models_of(usable), [record.name for record in usable])
         self._stopped = {
@@ -202,14 +201,33 @@ class Host:
         self._unproven = {record.name for record in usable if record.state == "installed"}
 
     def _plan(self, request: ProviderRequest, needs: Needs, plugin: str | None) -> Plan:
+        standings = self._breaker.standings()
+        if standings or self._stopped:
+            return self._planned(request.model, needs, plugin, {**standings, **self._stopped})
+        key = (request.model, needs, plugin)  # while all are well, equal requests go the same way
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._planned(request.model, needs, plugin, {})
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _planned(
+        self,
+        model: str | None,
+        needs: Needs,
+        plugin: str | None,
+        health: Mapping[str, Standing],
+    ) -> Plan:
         return candidates(
             needs,
             self._catalogue,
-            model=request.model,
+            model=model,
             plugin=plugin,
             routes=self.settings.routes,
             aliases=self.settings.aliases,
-            health={**self._breaker.standings(), **self._stopped},
+            health=health,
         )
 
     def _happened(self, event: PluginEvent) -> None:

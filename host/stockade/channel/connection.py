@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Protocol
 
 from stockade_sdk import wire
@@ -10,6 +11,9 @@ from stockade_sdk import wire
 from .calls import Breach
 from .zmtp import Endpoint, Violation
 
+SEND_BUFFER_BYTES = (
+    1 * wire.MIB
+)  # a large frame leaves in one piece, where socket(7) wmem_max allows
 COPY_BELOW_BYTES = 64 * wire.KIB  # smaller frames are sent with their header in one piece
 
 
@@ -47,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(header + data)
         else:
             transport.write(header)
-            transport.write(data)
+            transport.write(memoryview(data))  # what does not go at once is kept, not copied
 
     def close(self) -> None:
         """Hang up."""
@@ -58,6 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         """asyncio: the socket is there."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        unix = transport.get_extra_info("socket")
+        unix.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         transport.write(self._endpoint.greeting())
 
     def get_buffer(self, sizehint: int) -> memoryview:

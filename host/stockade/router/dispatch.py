@@ -13,6 +13,7 @@ from typing import Protocol
 import anyio
 from msgspec.structs import replace
 
+from stockade_sdk.capability import Attempt
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.provider import METHOD_OF, Method, ProviderRequest, ProviderResponse
@@ -103,7 +104,14 @@ class Dispatcher:
             if walk.step.delay_s:
                 await self._sleep(walk.step.delay_s)
 
-    def stream(self, request: ChatRequest, plan: Plan, *, timeout_s: float) -> Answer:
+    def stream(
+        self,
+        request: ChatRequest,
+        plan: Plan,
+        *,
+        timeout_s: float,
+        ended: Callable[[tuple[Attempt, ...]], None] = lambda attempts: None,
+    ) -> Answer:
         """A streamed answer, as an async context manager; see :class:`Answer`."""
         return Answer(
             lambda: self._walk(plan, timeout_s),
@@ -111,6 +119,7 @@ class Dispatcher:
             request,
             plan,
             self._sleep,
+            ended,
         )
 
     def _walk(self, plan: Plan, timeout_s: float) -> Walk:

@@ -49,7 +49,7 @@ class Answer:
     Entering waits for the first output, so every target may be tried before it returns; it raises
     AllAttemptsFailed where none gave any. After that a failure is raised as its ProviderError and
     no other target is tried. ``attempts`` is up to date at any time; ``target`` is the one that
-    answers.
+    answers. ``ended`` is told of all attempts when the block is left, or could not be entered.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class Answer:
         request: ChatRequest,
         plan: Plan,
         sleep: Callable[[float], Awaitable[None]],
+        ended: Callable[[tuple[Attempt, ...]], None] = lambda attempts: None,
     ) -> None:
         self._begin = walk
         self._open_stream = open_stream
         self._request = request
         self._plan = plan
         self._sleep = sleep
+        self._ended = ended
         self._walk: Walk | None = None
         self._stack = AsyncExitStack()
         self._source: AsyncIterator[list[ChatEvent]] | None = None
@@ -82,6 +84,13 @@ class Answer:
         return self._walk.step.target if self._walk is not None else None
 
     async def __aenter__(self) -> Self:
+        try:
+            return await self._enter()
+        except BaseException:
+            self._ended(self.attempts)
+            raise
+
+    async def _enter(self) -> Self:
         walk = self._walk = self._begin()
         while True:
             try:
@@ -108,7 +117,10 @@ class Answer:
         if not self._over and self._walk is not None:
             self._over = True
             self._walk.abandoned()
-        await self._stack.aclose()
+        try:
+            await self._stack.aclose()
+        finally:
+            self._ended(self.attempts)
 
     def __aiter__(self) -> Self:
         return self
@@ -149,16 +161,21 @@ class Answer:
         remaining = walk.remaining_s
         # The last target has all the time there is, and the supervisor keeps that. One before it
         # has its share to begin in; once it has begun, nothing is kept for the others any more.
-        with anyio.move_on_after(step.timeout_s if step.timeout_s < remaining else None):
-            self._source = await self._stack.enter_async_context(
-                self._open_stream(target.plugin, request, timeout_s=remaining)
-            )
-            return await first_output(self._source)
+        if step.timeout_s >= remaining:
+            return await self._first(target.plugin, request, remaining)
+        with anyio.move_on_after(step.timeout_s):
+            return await self._first(target.plugin, request, remaining)
         raise ProviderError(
             ErrorKind.TIMEOUT,
             f"no output within {step.timeout_s:.3g} s, its share of the request's deadline",
             phase=TimeoutPhase.FIRST_BYTE,
         )
+
+    async def _first(self, plugin: str, request: ChatRequest, remaining: float) -> list[ChatEvent]:
+        self._source = await self._stack.enter_async_context(
+            self._open_stream(plugin, request, timeout_s=remaining)
+        )
+        return await first_output(self._source)
 
     def _hand_over(self, held: list[ChatEvent], walk: Walk) -> None:
         self._ready = self._checked(held, walk)

@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from stockade.channel.channel import BROKEN
 from stockade.errors import HostError
 from stockade.process import Child, Exit, RunFolder, Usage, plain, removing
 from stockade.settings import SupervisionSettings
@@ -208,6 +209,8 @@ class Worker:
                 tasks.start_soon(self._stop_in_time)
                 self._exit = await started.child.exited()
                 await self._read_last_words()
+                if self.channel is not None and self.channel.violation is not None:
+                    self.on(Event.VIOLATION, self.channel.violation)  # and then it died of that
                 self.on(Event.EXITED)
                 tasks.cancel_scope.cancel()
         finally:
@@ -275,6 +278,9 @@ class Worker:
         reason = error.message if isinstance(error, ProviderError) else str(error)
         hung_up = not isinstance(error, ProviderError) or error.kind is ErrorKind.PROTOCOL
         if hung_up:
+            if isinstance(error, ProviderError) and error.code == BROKEN:
+                self.on(Event.VIOLATION, reason)
+                return
             with anyio.move_on_after(EXIT_GRACE_S):
                 await started.child.exited()
                 return  # `run` takes it from here

@@ -1,0 +1,258 @@
+"""A worker as the kernel shows it: clean, limited, alone, and gone with its host."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from stockade import Host
+from stockade.settings import Home
+from stockade_sdk import ChatRequest, ChatResponse, Image, ImageRequest, ImageResponse
+from tests.system.hostile import MIB, PATIENCE_S, Site, Stage, new_site
+from tests.system.test_hostile_nuisances import group
+
+PROBE = """
+import json
+
+class Provider:
+    async def chat(self, request, ctx):
+        return ChatResponse.of_text(json.dumps(self.look(request.last_text)))
+
+    def look(self, word):
+        match word:
+            case "environment":
+                return dict(os.environ)
+            case "descriptors":
+                found = {}
+                for name in os.listdir("/proc/self/fd"):
+                    with contextlib.suppress(OSError):
+                        found[name] = os.readlink("/proc/self/fd/" + name)
+                return found
+            case "place":
+                return [os.getcwd(), os.umask(0o077)]
+            case "raise limits":
+                resource.setrlimit(resource.RLIMIT_NOFILE, (100_000, 100_000))
+            case "spawn":
+                return subprocess.Popen(["/bin/sleep", "600"]).pid
+            case "imported":
+                return sorted(sys.modules)
+            case "path":
+                return sys.path
+            case "leave":
+                os._exit(0)
+
+    async def embed(self, request, ctx):
+        pass
+
+    async def generate_image(self, request, ctx):
+        return ImageResponse(images=tuple(
+            Image(data=bytes(reversed(image.data)), media_type="image/png")
+            for image in request.images
+        ))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return new_site(tmp_path_factory.mktemp("process"))
+
+
+@pytest.fixture(scope="module")
+def probe(site: Site) -> str:
+    return site.install(
+        PROBE,
+        name="probe",
+        capabilities=("chat", "embedding", "image_gen"),
+        limits='memory = "128 MiB"\nopen_files = 77\nscratch = "3 MiB"',
+    )
+
+
+async def look(stage: Stage, word: str) -> object:
+    return json.loads(await stage.text(word, plugin="probe"))
+
+
+async def test_the_environment_holds_nothing_of_the_hosts(
+    site: Site, probe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("LD_PRELOAD_LOOKALIKE", "x")
+
+    async with site.host(probe) as stage:
+        seen = await look(stage, "environment")
+        (pid,) = stage.pids()
+        exec_environment = Path(f"/proc/{pid}/environ").read_bytes()
+
+    assert isinstance(seen, dict)
+    assert set(seen) <= {"LANG", "HOME", "TMPDIR", "PATH", "LC_CTYPE"}
+    assert seen["HOME"] == seen["TMPDIR"]
+    names = {entry.partition(b"=")[0] for entry in exec_environment.split(b"\0") if entry}
+    assert all(name.startswith(b"MALLOC_") for name in names)
+    assert names
+
+
+async def test_no_descriptor_of_the_hosts_is_inherited(site: Site, probe: str) -> None:
+    with Path("/dev/zero").open("rb") as held:
+        os.set_inheritable(held.fileno(), True)
+        async with site.host(probe) as stage:
+            seen = await look(stage, "descriptors")
+
+    assert isinstance(seen, dict)
+    assert "/dev/zero" not in seen.values()
+    assert seen["0"] == "/dev/null"
+    assert seen["1"].startswith("pipe:")
+    assert seen["2"].startswith("pipe:")
+    kinds = {target.partition(":")[0] for number, target in seen.items() if int(number) > 2}
+    assert kinds <= {"socket", "anon_inode"}, seen  # its own socket, and what waits on it
+    assert sum(target.startswith("socket:") for target in seen.values()) <= 4
+
+
+async def test_its_limits_are_in_force_and_cannot_be_raised(site: Site, probe: str) -> None:
+    async with site.host(probe) as stage:
+        await look(stage, "place")
+        (pid,) = stage.pids()
+        text = Path(f"/proc/{pid}/limits").read_text()
+        limits = {
+            found[1]: (found[2], found[3])
+            for found in re.finditer(r"^(Max [a-z ]+?)  +(\S+) +(\S+)", text, re.M)
+        }
+        raised = await stage.ask("raise limits")
+
+    assert limits["Max open files"] == ("77", "77")
+    assert limits["Max file size"] == (str(3 * MIB), str(3 * MIB))
+    assert limits["Max core file size"] == ("0", "0")
+    assert limits["Max data size"] == (str(160 * MIB), str(160 * MIB))
+    assert limits["Max address space"] == (str((128 + 1024) * MIB), str((128 + 1024) * MIB))
+    if os.getuid():  # until real root takes another uid for its workers, it may raise them
+        assert raised.attempts[0].outcome == "failed"
+
+
+async def test_it_leads_a_session_of_its_own_and_gains_no_privileges(
+    site: Site, probe: str
+) -> None:
+    async with site.host(probe) as stage:
+        folder, umask = await look(stage, "place")  # type: ignore[misc]
+        (pid,) = stage.pids()
+        status = Path(f"/proc/{pid}/status").read_text()
+
+        assert "NoNewPrivs:\t1\n" in status
+        assert os.getsid(pid) == os.getpgid(pid) == pid
+        assert Path(folder).is_relative_to(site.home.run)
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+    assert umask == 0o077
+    assert not Path(folder).exists()
+
+
+async def test_nothing_of_the_host_is_importable(site: Site, probe: str) -> None:
+    async with site.host(probe) as stage:
+        imported = await look(stage, "imported")
+        path = await look(stage, "path")
+
+    assert isinstance(imported, list)
+    assert isinstance(path, list)
+    assert not {"stockade", "anyio", "aiohttp", "typer", "ssl"} & set(imported)
+    assert not any("site-packages" in place for place in path)
+
+
+async def test_a_subprocess_of_a_plugin_ends_with_its_worker(site: Site, probe: str) -> None:
+    async with site.host(probe) as stage:
+        child = await look(stage, "spawn")
+        (leader,) = stage.pids()
+        assert group(leader) == sorted((leader, child))  # type: ignore[type-var, list-item]
+        await stage.ask("leave")
+        await stage.died()
+
+        assert group(leader) == []
+
+
+async def test_an_image_of_a_megabyte_makes_the_round_trip(site: Site, probe: str) -> None:
+    data = os.urandom(MIB)
+    image = Image(data=data, media_type="image/png")
+
+    async with site.host(probe) as stage:
+        request = ImageRequest(prompt="turn it round", images=(image,), model="probe/m")
+        answer = await stage.ask(request)
+
+    assert isinstance(answer, ImageResponse)
+    assert answer.images[0].data == bytes(reversed(data))
+
+
+# ------------------------------------------------------------------------------ the end of a host
+HOST = """
+import anyio, sys
+from stockade import Host
+from stockade_sdk import ChatRequest
+
+async def main():
+    async with Host.open(sys.argv[1]) as host:
+        await host.run(ChatRequest.of_text("hello"), plugin="steady")
+        print(host.status("steady").workers[0].pid, flush=True)
+        await host.run(ChatRequest.of_text("hold"), plugin="steady")
+
+anyio.run(main)
+"""
+
+
+@pytest.fixture
+def host_process(site: Site) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A host in a process of its own, with a call in flight, and its worker's pid."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOST, str(site.home.root)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def wait_for_end(pidfd: int, patience_s: float) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(patience_s * 1000))
+
+
+async def test_workers_die_with_a_killed_host_and_the_next_one_clears_up(
+    site: Site, host_process: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, worker = host_process
+    pidfd = os.pidfd_open(worker)
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+
+        assert wait_for_end(pidfd, 1.0)
+    finally:
+        os.close(pidfd)
+    process.wait(PATIENCE_S)
+    left = list(site.home.run.iterdir())
+    assert len(left) == 1  # nobody was there to remove it
+    async with Host.open(Home(site.home.root)) as host:
+        response = await host.run(ChatRequest.of_text("hello"), plugin="steady")
+
+        assert isinstance(response, ChatResponse)
+        assert response.text == "steady hello"
+        assert not left[0].exists()
+    assert list(site.home.run.iterdir()) == []
+
+
+async def test_a_second_host_leaves_the_folder_of_a_living_one_alone(
+    site: Site, host_process: tuple[subprocess.Popen[str], int]
+) -> None:
+    _, worker = host_process
+    held = list(site.home.run.iterdir())
+
+    async with Host.open(Home(site.home.root)):
+        with anyio.fail_after(PATIENCE_S):
+            assert held[0].exists()
+
+    assert held[0].exists()
+    assert Path(f"/proc/{worker}").exists()
