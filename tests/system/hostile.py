@@ -164,7 +164,11 @@ class Stage:
     news: News
 
     async def ask(
-        self, request: ProviderRequest | str = "go", *, timeout: float = PATIENCE_S, plugin: str = ""
+        self,
+        request: ProviderRequest | str = "go",
+        *,
+        timeout: float = PATIENCE_S,
+        plugin: str = "",
     ) -> ProviderResponse:
         """One request along the route, or to one plugin."""
         asked = ChatRequest.of_text(request) if isinstance(request, str) else request
@@ -244,6 +248,6 @@ def grows_less_than(most: int) -> Iterator[None]:
 
 def memory(field: str) -> int:
     """A line of this process' /proc/self/status, in bytes."""
-    found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.M)
+    found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024

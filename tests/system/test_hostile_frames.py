@@ -99,7 +99,10 @@ BREACHES = {
         "answered call 1099511627776 that was never made",
     ),
     "answers call 0": (frame("wire.Result(0, wire.embed(answer))"), "call 0 that was never made"),
-    "answers call -1": (frame("wire.Result(-1, wire.embed(answer))"), "call -1 that was never made"),
+    "answers call -1": (
+        frame("wire.Result(-1, wire.embed(answer))"),
+        "call -1 that was never made",
+    ),
     "fails a call that was never made": (
         frame("wire.Failed(77777, ErrorInfo(kind=ErrorKind.AUTH))"),
         "call 77777 that was never made",
@@ -125,7 +128,10 @@ BREACHES = {
         "said hello twice",
     ),
     "loads its plugin twice": (frame("wire.Loaded(('chat',))"), "loaded its plugin twice"),
-    "answers a ping that was never sent": (frame("wire.Pong(1 << 40)"), "a ping that was never sent"),
+    "answers a ping that was never sent": (
+        frame("wire.Pong(1 << 40)"),
+        "a ping that was never sent",
+    ),
     "answers pings before they come": (
         "for number in range(1000):\n    " + frame("wire.Pong(number)"),
         "a ping that was never sent|answered a ping twice",
@@ -135,7 +141,8 @@ BREACHES = {
         "a frame about itself has 16000007 bytes",
     ),
     "uses an HTTP id again": (
-        "for _ in range(2):\n    " + frame("wire.HttpOpen(5, call, 'GET', 'https://a.test', (), None, 1000)"),
+        "for _ in range(2):\n    "
+        + frame("wire.HttpOpen(5, call, 'GET', 'https://a.test', (), None, 1000)"),
         "HTTP exchange id 5 again",
     ),
     "asks for HTTP with millions of headers": (
@@ -156,16 +163,31 @@ BREACHES = {
         "send(wire.encode(wire.Result(other, wire.embed(answer)))[:-3])",
         "no frame for a host",
     ),
-    "sends NaN as an id": ("send(msgspec.msgpack.encode([23, math.nan, None]))", "no frame for a host"),
+    "sends NaN as an id": (
+        "send(msgspec.msgpack.encode([23, math.nan, None]))",
+        "no frame for a host",
+    ),
     "sends text that is no UTF-8": (
         "send(b'\\x94\\x1b\\xa2\\xff\\xfe\\xa0\\x80')",
         "text that is not UTF-8",
     ),
-    "claims an array of 4 GiB": ("send(b'\\x92\\x15\\xdd\\xff\\xff\\xff\\xff')", "no frame for a host"),
-    "claims bytes of 4 GiB": ("send(b'\\x93\\x17\\x01\\xc6\\xff\\xff\\xff\\xff')", "no frame for a host"),
+    "claims an array of 4 GiB": (
+        "send(b'\\x92\\x15\\xdd\\xff\\xff\\xff\\xff')",
+        "no frame for a host",
+    ),
+    "claims bytes of 4 GiB": (
+        "send(b'\\x93\\x17\\x01\\xc6\\xff\\xff\\xff\\xff')",
+        "no frame for a host",
+    ),
     "claims text of 4 GiB": ("send(b'\\x94\\x1b\\xdb\\xff\\xff\\xff\\xff')", "no frame for a host"),
-    "claims a map of 4 GiB": ("send(b'\\x93\\x17\\x01\\xdf\\xff\\xff\\xff\\xff')", "no frame for a host"),
-    "claims an envelope of 4 GiB": ("send(b'\\xdd\\xff\\xff\\xff\\xff\\x17')", "no frame for a host"),
+    "claims a map of 4 GiB": (
+        "send(b'\\x93\\x17\\x01\\xdf\\xff\\xff\\xff\\xff')",
+        "no frame for a host",
+    ),
+    "claims an envelope of 4 GiB": (
+        "send(b'\\xdd\\xff\\xff\\xff\\xff\\x17')",
+        "no frame for a host",
+    ),
     "nests a body 100,000 deep": (
         "send(b'\\x93\\x17' + bytes((call,)) + b'\\x91' * 100_000 + b'\\x90')",
         "nested too deeply",

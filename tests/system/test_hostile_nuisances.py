@@ -103,7 +103,9 @@ async def test_an_answer_counts_of_a_plugin_that(site: Site, name: str) -> None:
 
 
 async def test_what_a_plugin_prints_is_kept_by_the_line_and_bounded(site: Site) -> None:
-    rogue = site.install(in_chat("shout()\nprint('\\x1b[31mred\\u202e')", NOISE.format(megabytes=2)))
+    rogue = site.install(
+        in_chat("shout()\nprint('\\x1b[31mred\\u202e')", NOISE.format(megabytes=2))
+    )
 
     async with site.host(rogue) as stage:
         assert await stage.text() == "fine"
@@ -121,17 +123,18 @@ async def test_what_a_plugin_prints_is_kept_by_the_line_and_bounded(site: Site) 
 
 async def test_a_quiet_plugins_words_are_kept_whole(site: Site) -> None:
     rogue = site.install(
-        in_chat("print('to stdout')\nprint('to stderr', file=sys.stderr)\nctx.log.warn('noted', n=5)")
-        .replace("ctx.log.warn(", "ctx.log.warning(")
+        in_chat(
+            "print('to stdout')\nprint('to stderr', file=sys.stderr)\nctx.log.warn('noted', n=5)"
+        ).replace("ctx.log.warn(", "ctx.log.warning(")
     )
 
     async with site.host(rogue) as stage:
         assert await stage.text() == "fine"
     text = (site.home.logs / f"{rogue}.log").read_text()
 
-    assert re.search(r" stdout +to stdout$", text, re.M)
-    assert re.search(r" stderr +to stderr$", text, re.M)
-    assert re.search(r" warning +noted n=5$", text, re.M)
+    assert re.search(r" stdout +to stdout$", text, re.MULTILINE)
+    assert re.search(r" stderr +to stderr$", text, re.MULTILINE)
+    assert re.search(r" warning +noted n=5$", text, re.MULTILINE)
 
 
 LATE = in_chat(

@@ -195,7 +195,9 @@ CALLS = [
     ),
     Case(
         "raises what cannot be shown",
-        in_chat("def words(self):\n    raise RuntimeError('no words')\nraise type('Odd', (Exception,), {'__str__': words})"),
+        in_chat(
+            "def words(self):\n    raise RuntimeError('no words')\nraise type('Odd', (Exception,), {'__str__': words})"
+        ),
         "unknown",
         "chat raised Odd",
     ),
@@ -388,7 +390,9 @@ UNSENDABLE = [
     ),
     Case(
         "sends 1,000 headers",
-        in_chat("await ctx.http.request('GET', 'http://a.test/', headers={f'x-{n}': 'y' for n in range(1000)})"),
+        in_chat(
+            "await ctx.http.request('GET', 'http://a.test/', headers={f'x-{n}': 'y' for n in range(1000)})"
+        ),
         "invalid_request",
         "has 1000 headers",
     ),

@@ -142,9 +142,7 @@ def runtime(name: str, script: str) -> PluginRuntime:
             host_pid=os.getpid(),
             listen_fd=launch.listen_fd,
             scratch=str(launch.scratch),
-            limits=KernelLimits(
-                memory_bytes=256 * MIB, open_files=256, file_size_bytes=64 * MIB
-            ),
+            limits=KernelLimits(memory_bytes=256 * MIB, open_files=256, file_size_bytes=64 * MIB),
             layers=LAYERS,
         )
         argv = (sys.executable, "-I", "-B", "-c", PEER + script)

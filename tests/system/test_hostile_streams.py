@@ -94,7 +94,9 @@ CASES = [
         "malformed_response",
         "cannot be sent",
     ),
-    Case("raises", "raise ValueError('no luck')", "unknown", "stream_chat raised ValueError: no luck"),
+    Case(
+        "raises", "raise ValueError('no luck')", "unknown", "stream_chat raised ValueError: no luck"
+    ),
     Case(
         "raises in the middle",
         "yield 'a'\nawait asyncio.sleep(0.05)\nraise ValueError('no luck')",

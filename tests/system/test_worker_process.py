@@ -123,7 +123,7 @@ async def test_its_limits_are_in_force_and_cannot_be_raised(site: Site, probe: s
         text = Path(f"/proc/{pid}/limits").read_text()
         limits = {
             found[1]: (found[2], found[3])
-            for found in re.finditer(r"^(Max [a-z ]+?)  +(\S+) +(\S+)", text, re.M)
+            for found in re.finditer(r"^(Max [a-z ]+?)  +(\S+) +(\S+)", text, re.MULTILINE)
         }
         raised = await stage.ask("raise limits")
 

@@ -125,9 +125,7 @@ class Exchanges:
         self._open.pop(id, None)
 
 
-def _refuse_oversize(
-    url: str, headers: tuple[tuple[str, str], ...], body: bytes | None
-) -> None:
+def _refuse_oversize(url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> None:
     """A request that fits no frame would end this worker; it is its plugin's mistake alone."""
     if len(headers) > wire.MAX_HEADERS:
         what = f"has {len(headers)} headers; at most {wire.MAX_HEADERS} are sent"

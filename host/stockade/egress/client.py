@@ -180,6 +180,9 @@ def failure(error: Exception, target: Target, waits: Waits) -> ProviderError | N
             )
         case aiohttp.ClientPayloadError():
             return _network(f"{where} broke off its answer: {_cause(error)}")
+        case aiohttp.ServerDisconnectedError() if not isinstance(error.message, str):
+            # Its words hold the answer's head, as far as that came: an upstream's, not ours.
+            return _network(f"{where} closed the connection in the middle of an answer")
         case _Lost() | aiohttp.ClientConnectionError():
             return _network(f"{where} closed the connection: {_cause(error)}")
         case aiohttp.ClientError() | OSError() | ValueError():

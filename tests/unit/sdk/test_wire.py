@@ -135,8 +135,14 @@ def test_bytes_after_a_frame_are_refused(frame: wire.ToHost) -> None:
         (msgspec.msgpack.encode([26, 1 << 63]), ""),
         (msgspec.msgpack.encode([26, -(1 << 63)]), ""),
         (msgspec.msgpack.encode([21, ["a"] * 65]), "length <= 64"),
-        (msgspec.msgpack.encode([27, "info", "m", {str(n): "" for n in range(65)}]), "length <= 64"),
-        (msgspec.msgpack.encode([28, 1, 1, "G", "u", [["a", "b"]] * 513, None, 1]), "length <= 512"),
+        (
+            msgspec.msgpack.encode([27, "info", "m", {str(n): "" for n in range(65)}]),
+            "length <= 64",
+        ),
+        (
+            msgspec.msgpack.encode([28, 1, 1, "G", "u", [["a", "b"]] * 513, None, 1]),
+            "length <= 512",
+        ),
         (msgspec.msgpack.encode([27, "info", "x" * wire.MAX_OWN_FRAME_BYTES, {}]), "about itself"),
         (b"\xdc\x17\x00\x1b" + b"\xa0" * 0x16FF + b"x" * wire.MAX_OWN_FRAME_BYTES, "about itself"),
     ],
@@ -156,7 +162,12 @@ def test_the_message_repeats_none_of_the_content() -> None:
     assert "sk-secret" not in str(failed.value)
 
 
-@pytest.mark.parametrize("frame", [wire.Result(1, wire.embed(b"x" * (3 << 20))),
-                                   wire.HttpOpen(1, 1, "POST", "u", (), b"x" * (3 << 20), 1)])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        wire.Result(1, wire.embed(b"x" * (3 << 20))),
+        wire.HttpOpen(1, 1, "POST", "u", (), b"x" * (3 << 20), 1),
+    ],
+)
 def test_frames_with_a_body_may_be_large(frame: wire.ToHost) -> None:
     assert type(wire.decode_to_host(wire.encode(frame))) is type(frame)

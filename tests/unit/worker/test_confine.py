@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,17 +34,17 @@ print("place", os.getcwd(), oct(os.umask(0)))
 
 
 def sealed(folder: Path, *layers: str, **changes: object) -> subprocess.CompletedProcess[str]:
-    plan = Plan(
-        plugin="p",
-        digest="d",
-        launch="l",
-        host_pid=os.getpid(),
-        listen_fd=3,
-        scratch=str(folder),
-        limits=Limits(memory_bytes=256 << 20, open_files=99, file_size_bytes=12345),
-        layers=layers,
-    )
-    plan = dataclasses.replace(plan, **changes)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {
+        "plugin": "p",
+        "digest": "d",
+        "launch": "l",
+        "host_pid": os.getpid(),
+        "listen_fd": 3,
+        "scratch": str(folder),
+        "limits": Limits(memory_bytes=256 << 20, open_files=99, file_size_bytes=12345),
+        "layers": layers,
+    }
+    plan = Plan(**{**fields, **changes})
     return subprocess.run(
         [sys.executable, "-c", CHILD, plan.to_json().decode()],
         capture_output=True,

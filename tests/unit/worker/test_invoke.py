@@ -64,7 +64,7 @@ def test_a_request_of_another_type_is_refused() -> None:
     with pytest.raises(ProviderError) as failed:
         decoded(bound, call("chat", {"messages": 5}))
 
-    assert failed.value.kind is ErrorKind.PROTOCOL
+    assert failed.value.kind is ErrorKind.INVALID_REQUEST
 
 
 async def test_a_plain_method_may_answer_without_being_a_coroutine() -> None:
@@ -101,9 +101,7 @@ async def test_a_provider_that_only_streams_answers_unary_calls_as_well() -> Non
 async def test_a_provider_that_only_answers_can_be_streamed() -> None:
     sink = Sink()
 
-    await Invocations(Echo()).stream(
-        call("stream_chat", ChatRequest.of_text("whole")), CTX, sink
-    )
+    await Invocations(Echo()).stream(call("stream_chat", ChatRequest.of_text("whole")), CTX, sink)
 
     assert fold(sink.events).text == "whole"
 

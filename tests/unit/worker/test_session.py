@@ -1,10 +1,9 @@
 """The worker's session: each call id is answered exactly once, within its credit."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-import pytest
 
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorInfo, ErrorKind
