@@ -180,9 +180,6 @@ def failure(error: Exception, target: Target, waits: Waits) -> ProviderError | N
             )
         case aiohttp.ClientPayloadError():
             return _network(f"{where} broke off its answer: {_cause(error)}")
-        case aiohttp.ServerDisconnectedError() if not isinstance(error.message, str):
-            # Its words hold the answer's head, as far as that came: an upstream's, not ours.
-            return _network(f"{where} closed the connection in the middle of an answer")
         case _Lost() | aiohttp.ClientConnectionError():
             return _network(f"{where} closed the connection: {_cause(error)}")
         case aiohttp.ClientError() | OSError() | ValueError():
@@ -197,6 +194,8 @@ def _network(message: str) -> ProviderError:
 
 def _cause(error: Exception) -> str:
     """The cause in words, without the address that a system error would name."""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return "in the middle of an answer's head"  # which its own words would repeat
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         error = error.certificate_error
     if isinstance(error, ssl.SSLCertVerificationError):
