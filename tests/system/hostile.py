@@ -248,6 +248,8 @@ def grows_less_than(most: int) -> Iterator[None]:
 
 def memory(field: str) -> int:
     """A line of this process' /proc/self/status, in bytes."""
-    found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE
+    )
     assert found is not None
     return int(found[1]) * 1024

@@ -189,6 +189,36 @@ def test_a_plugin_that_cannot_be_started_fails_and_its_words_are_in_its_log(
     assert b"on my way out" in stockade("logs", "broken").stdout
 
 
+def test_a_stream_that_breaks_off_shows_its_beginning_and_fails(
+    stockade: Stockade, tmp_path: Path
+) -> None:
+    folder = tmp_path / "brittle"
+    folder.mkdir()
+    (folder / "plugin.toml").write_text(
+        'manifest = 1\n[plugin]\nname = "brittle"\nversion = "1.0"\nsdk = ">=0.1"\n'
+        'entry = "brittle_plugin:P"\ncapabilities = ["chat"]\n'
+    )
+    (folder / "brittle_plugin.py").write_text(
+        "from stockade_sdk import Provider, ProviderError\n"
+        "class P(Provider):\n"
+        "    async def stream_chat(self, request, ctx):\n"
+        "        yield 'so far '\n"
+        "        yield 'so good'\n"
+        "        raise ProviderError('server_error', 'it fell over')\n"
+    )
+    stockade("install", str(folder), "--yes")
+
+    people = stockade("run", "hello", "--stream")
+    programs = stockade("run", "hello", "--stream", "--json")
+
+    assert people.returncode == programs.returncode == 1
+    assert people.stdout.startswith(b"so far ")
+    assert b"it fell over" in people.stderr
+    found = json.loads(programs.stdout)
+    assert found["error"] == {"kind": "server_error", "message": "it fell over"}
+    assert [attempt["kind"] for attempt in found["attempts"]] == ["server_error"]
+
+
 def test_health_is_asked_of_every_plugin(with_echo: Stockade) -> None:
     with_echo("install", "openai-compatible", "--yes")
 

@@ -4,6 +4,8 @@ The worker is ended with the reason, every call of its fails at once and typed, 
 answers, and the host neither grows nor forgets anyone else.
 """
 
+# ruff: noqa: E501 -- plugins in strings
+
 from __future__ import annotations
 
 import re
@@ -146,8 +148,10 @@ BREACHES = {
         "HTTP exchange id 5 again",
     ),
     "asks for HTTP with millions of headers": (
-        "send(b'\\x98\\x1c\\x01' + bytes((call,)) + b'\\xa3GET\\xa5a:b:c\\xdd' + (5_000_000).to_bytes(4, 'big')"
-        " + b'\\x92\\xa0\\xa0' * 5_000_000 + b'\\xc0\\x01')",
+        (
+            "send(b'\\x98\\x1c\\x01' + bytes((call,)) + b'\\xa3GET\\xa5a:b:c\\xdd' + (5_000_000).to_bytes(4, 'big')"
+            " + b'\\x92\\xa0\\xa0' * 5_000_000 + b'\\xc0\\x01')"
+        ),
         "no frame for a host: Expected `array` of length <= 512",
     ),
     # what is no frame

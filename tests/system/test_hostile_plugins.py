@@ -2,6 +2,8 @@
 and that nobody else is touched.
 """
 
+# ruff: noqa: E501 -- plugins in strings
+
 from __future__ import annotations
 
 import re

@@ -2,6 +2,8 @@
 supervisor. The callers get a typed error within the start's deadline, the child is ended.
 """
 
+# ruff: noqa: E501 -- plugins in strings
+
 from __future__ import annotations
 
 import os
@@ -12,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from stockade.settings import SupervisionSettings
@@ -80,8 +83,10 @@ STARTS = {
         "a version other than",
     ),
     "is another kind of socket": (
-        "host.sendall(GREETING + b'\\x04\\x1c\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x06DEALER');"
-        " rest()",
+        (
+            "host.sendall(GREETING + b'\\x04\\x1c\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x06DEALER');"
+            " rest()"
+        ),
         "Socket-Type is not PAIR",
     ),
     "never finishes its handshake": (
@@ -121,13 +126,17 @@ STARTS = {
     ),
     "never loads": ("shake(); hello(); rest()", "not ready in time"),
     "blames a page of text": (
-        "shake(); hello(); message(wire.LoadFailed(wire.ErrorInfo(kind='unknown', "
-        "message='\\x1b[2J' * 100_000))); rest()",
+        (
+            "shake(); hello(); message(wire.LoadFailed(wire.ErrorInfo(kind='unknown', "
+            "message='\\x1b[2J' * 100_000))); rest()"
+        ),
         r"could not be started: \\x1b",
     ),
     "blames 16 MiB of text": (
-        "shake(); hello(); message(wire.LoadFailed(wire.ErrorInfo(kind='unknown', "
-        "message='x' * (15 << 20)))); rest()",
+        (
+            "shake(); hello(); message(wire.LoadFailed(wire.ErrorInfo(kind='unknown', "
+            "message='x' * (15 << 20)))); rest()"
+        ),
         "a frame about itself has",
     ),
 }
@@ -216,7 +225,7 @@ async def test_a_start_is_refused_of_a_child_that(tmp_path: Path, name: str) -> 
             with pytest.raises(ProviderError) as failed:
                 await ask(supervisor, "rogue")
             while not (dead := [event for event in events if event.what is What.DIED]):
-                await anyio.sleep(0.01)
+                await anyio.lowlevel.checkpoint()
         assert await ask(supervisor, "honest")
 
     assert failed.value.kind in ("worker_died", "protocol")

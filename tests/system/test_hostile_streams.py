@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from stockade_sdk import ChatRequest, ErrorKind, ProviderError, TextDelta, fold
-from tests.system.hostile import MIB, PATIENCE_S, Site, new_site
+from stockade_sdk import Attempt, ChatRequest, ErrorKind, ProviderError, TextDelta, fold
+from tests.system.hostile import MIB, PATIENCE_S, Site, Stage, new_site
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,7 @@ async def test_a_stream_that(site: Site, case: Case) -> None:
     """Before the first output the fallback answers, after it the reader gets the typed error."""
     rogue = site.install(streaming(case.body))
     said, error = "", None
+    attempts: tuple[Attempt, ...] = ()
 
     async with site.host(rogue) as stage, stage.unharmed():
         try:
@@ -146,9 +147,9 @@ async def test_a_stream_that(site: Site, case: Case) -> None:
             ) as answer:
                 async for event in answer:
                     said += event.text if isinstance(event, TextDelta) else ""
+                attempts = answer.attempts
         except ProviderError as raised:
             error = (str(raised.kind), raised.message)
-        attempts = answer.attempts
         if error is None:
             assert said == "steady go"
             assert [attempt.target for attempt in attempts] == [f"{rogue}/m", "steady/m"]
@@ -232,9 +233,13 @@ while True:
 
     async with site.host(rogue) as stage, stage.unharmed():
         with pytest.raises(ProviderError) as failed:
-            async with stage.host.stream(ChatRequest.of_text("go"), timeout=0.5) as answer:
-                async for _ in answer:
-                    pass
+            await read_all(stage, timeout=0.5)
 
         assert failed.value.kind is ErrorKind.TIMEOUT
         assert await stage.text(plugin=rogue) == "0"
+
+
+async def read_all(stage: Stage, *, timeout: float) -> None:
+    async with stage.host.stream(ChatRequest.of_text("go"), timeout=timeout) as answer:
+        async for _ in answer:
+            pass

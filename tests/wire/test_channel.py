@@ -12,7 +12,7 @@ import pytest
 from stockade.channel.channel import Channel
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorInfo, ErrorKind, ProviderError, TimeoutPhase
-from tests.wire.peer import GREETING, PATIENCE_S, connected, listening
+from tests.wire.peer import GREETING, PATIENCE_S, Peer, connected, listening
 
 MIB = 1024 * 1024
 DEAD = ProviderError(ErrorKind.WORKER_DIED, "it died")
@@ -110,8 +110,7 @@ async def test_a_stream_is_read_in_order_and_credited(tmp_path: Path) -> None:
 
         async def reader() -> None:
             async with channel.stream("stream_chat", 1, timeout_s=PATIENCE_S) as stream:
-                async for raw in stream:
-                    read.append(value(raw))
+                read.extend([value(raw) async for raw in stream])
 
         task = asyncio.ensure_future(reader())
         call = await peer.hear_call()
@@ -138,20 +137,24 @@ async def test_a_stream_that_is_left_is_cancelled(tmp_path: Path) -> None:
 
         assert await peer.hear() == wire.Cancel(call.id)
         peer.say(wire.Items(call.id, wire.embed([2])), wire.Failed(call.id, CANCELLED))
-        while channel.in_flight:
-            await asyncio.sleep(0)
+        asked = asyncio.ensure_future(channel.call("chat", 1, timeout_s=PATIENCE_S))
+        peer.say(wire.Result((await peer.hear_call()).id, wire.embed("ok")))
+        assert value(await asked) == "ok"
+        assert channel.in_flight == 0
         assert channel.violation is None
 
 
 async def test_what_came_before_a_failure_is_read_first(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (channel, peer):
-        async with channel.stream("stream_chat", 1, timeout_s=PATIENCE_S) as stream:
-            call = await peer.hear_call()
-            peer.say(wire.Items(call.id, wire.embed([1])), wire.Failed(call.id, CANCELLED))
+    async with (
+        connected(tmp_path) as (channel, peer),
+        channel.stream("stream_chat", 1, timeout_s=PATIENCE_S) as stream,
+    ):
+        call = await peer.hear_call()
+        peer.say(wire.Items(call.id, wire.embed([1])), wire.Failed(call.id, CANCELLED))
 
-            assert value(await anext(stream)) == [1]
-            with pytest.raises(ProviderError, match="cancelled"):
-                await anext(stream)
+        assert value(await anext(stream)) == [1]
+        with pytest.raises(ProviderError, match="cancelled"):
+            await anext(stream)
 
 
 async def test_failing_it_fails_every_call_at_once_and_later_ones_too(tmp_path: Path) -> None:
@@ -244,6 +247,12 @@ async def test_nobody_listening_is_an_os_error(tmp_path: Path) -> None:
         await Channel.connect(str(tmp_path / "s"), outlet=None, on_log=print)  # type: ignore[arg-type]
 
 
+async def ask_without_end(peer: Peer, message: bytes) -> None:
+    while True:
+        peer.raw(message * 1_000)
+        await peer.writer.drain()
+
+
 async def test_a_worker_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
     asks = wire.encode(wire.HttpOpen(1, 1 << 30, "GET", "http://a.test", (), None, 1))
     message = b"\x02" + len(asks).to_bytes(8, "big") + asks
@@ -251,10 +260,7 @@ async def test_a_worker_that_does_not_read_is_not_read_from(tmp_path: Path) -> N
         peer.writer.transport.set_write_buffer_limits(0)
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.0):
-                while True:  # each asks for an answer, and reads none
-                    peer.raw(message * 1_000)
-                    await peer.writer.drain()
+            await asyncio.wait_for(ask_without_end(peer, message), 1.0)
 
         peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
         assert isinstance(

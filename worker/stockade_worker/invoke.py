@@ -211,8 +211,9 @@ def sendable(error: ProviderError) -> ErrorInfo:
     # a class of the plugin's own may raise anything here
     except BaseException:  # noqa: BLE001, S110  # what is left of it is told below
         pass
-    kind = error.kind if isinstance(error.kind, ErrorKind) else ErrorKind.UNKNOWN
-    return ErrorInfo(kind=kind, message=in_words(error))
+    kind: object = error.kind
+    known = kind if isinstance(kind, ErrorKind) else ErrorKind.UNKNOWN
+    return ErrorInfo(kind=known, message=in_words(error))
 
 
 _info = msgspec.msgpack.Decoder(ErrorInfo).decode

@@ -97,8 +97,9 @@ async def _streamed(
 ) -> ChatResponse:
     from msgspec.structs import replace
 
-    from stockade.errors import UsageError
+    from stockade.errors import AllAttemptsFailed, UsageError
     from stockade_sdk.chat import ChatRequest
+    from stockade_sdk.errors import ProviderError
     from stockade_sdk.stream import Folding, TextDelta
 
     if not isinstance(request, ChatRequest):
@@ -107,13 +108,17 @@ async def _streamed(
         )
     folding = Folding()
     async with host.stream(request, timeout=timeout, plugin=plugin) as answer:
-        async for event in answer:
-            folding.add(event)
-            if isinstance(event, TextDelta) and not quiet:
-                print(safe(event.text), end="", flush=True)
+        try:
+            async for event in answer:
+                folding.add(event)
+                if isinstance(event, TextDelta) and not quiet:
+                    print(safe(event.text), end="", flush=True)
+        except ProviderError as error:  # after its beginning was shown, so no other was tried
+            raise AllAttemptsFailed(answer.attempts, error) from error
+        finally:
+            if not quiet:
+                print(flush=True)
     response = folding.response()
-    if not quiet:
-        print(flush=True)
     return replace(response, attempts=tuple(answer.attempts))
 
 

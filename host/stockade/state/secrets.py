@@ -152,7 +152,7 @@ def _check_value(value: str) -> None:
     # A line break in a key would begin a header of its own (RFC 9110 5.5).
     if value != value.strip() or not value.isprintable():
         raise UsageError(
-            "the value of a key holds a control character, an odd blank or outer blanks",
+            "the value of a key holds a control character or begins or ends with white space",
             remedy="give the bare key, as the vendor shows it",
         )
 

@@ -45,6 +45,7 @@ class Outlet:
                 raise PermissionDenied("add the host to permissions.network")
             if self.vendor is None:
                 await anyio.sleep_forever()
+            assert self.vendor is not None
             yield self.vendor
         finally:
             self.closed += 1

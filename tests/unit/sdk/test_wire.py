@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -88,7 +90,8 @@ def test_arbitrary_bytes_are_a_frame_or_a_wire_error(data: bytes) -> None:
         try:
             decode(data)
         except wire.WireError as error:
-            assert len(str(error)) < 300
+            words = str(error)
+            assert len(words) < 300  # it may raise or not
 
 
 @given(st.sampled_from(TO_HOST), st.integers(0, 10_000), st.integers(0, 255))
@@ -98,10 +101,8 @@ def test_a_changed_byte_gives_a_frame_or_a_wire_error(
     data = bytearray(wire.encode(frame))
     data[at % len(data)] = byte
 
-    try:
+    with contextlib.suppress(wire.WireError):
         wire.decode_to_host(data)
-    except wire.WireError:
-        pass
 
 
 @given(st.sampled_from(TO_HOST), st.integers(1, 10_000))
