@@ -49,8 +49,7 @@ class ModelRef(msgspec.Struct, frozen=True):
 
 
 class RuntimeWarning(msgspec.Struct, frozen=True):
-    """Something was dropped, guessed or mended on the way; ``code`` is stable, ``message`` is not.
-    """
+    """Something was dropped or mended on the way; ``code`` is stable, ``message`` is not."""
 
     code: str
     message: str = ""

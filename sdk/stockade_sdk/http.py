@@ -106,8 +106,7 @@ class HttpResponse:
 
 
 class StreamedResponse:
-    """An answer whose body is read as it arrives, by one of ``chunks``, ``lines`` and ``events``.
-    """
+    """An answer whose body is read as it comes, by one of ``chunks``, ``lines`` and ``events``."""
 
     def __init__(self, exchange: OpenExchange) -> None:
         self._exchange = exchange
@@ -191,8 +190,7 @@ class Http:
         content: bytes | str | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[StreamedResponse]:
-        """One request whose answer is read as it arrives; leaving the block closes the connection.
-        """
+        """One request whose answer is read as it comes; leaving the block closes the connection."""
         pairs, body = prepare(headers, json, content)
         exchange = await self._exchange(method.upper(), url, pairs, body, timeout)
         try:

@@ -106,10 +106,13 @@ async def test_a_fallback_never_hides_what_is_not_the_targets_fault(
 
 
 async def test_errors_leave_the_host_as_they_are_and_not_in_groups(tmp_path: Path) -> None:
-    with pytest.raises(LookupError, match="mine"):
+    async def fall_out_of_the_block() -> None:
         async with host_with(tmp_path, ("one", SAYS.format(text="x"))) as host:
             await host.run(ChatRequest.of_text("hello"))
             raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await fall_out_of_the_block()
 
 
 async def test_a_provider_that_only_streams_answers_unary_requests_too(tmp_path: Path) -> None:
@@ -125,9 +128,11 @@ async def test_a_provider_that_only_streams_answers_unary_requests_too(tmp_path:
 
 
 async def test_a_provider_that_only_answers_whole_can_be_streamed(tmp_path: Path) -> None:
-    async with host_with(tmp_path, ("one", SAYS.format(text="whole"))) as host:
-        async with host.stream(ChatRequest.of_text("x")) as answer:
-            events = [event async for event in answer]
+    async with (
+        host_with(tmp_path, ("one", SAYS.format(text="whole"))) as host,
+        host.stream(ChatRequest.of_text("x")) as answer,
+    ):
+        events = [event async for event in answer]
 
     assert [event.text for event in events if isinstance(event, TextDelta)] == ["whole"]
 
@@ -202,7 +207,8 @@ async def test_a_plugin_without_its_required_setting_lets_the_next_one_answer(
 ) -> None:
     folder = plugin_folder(tmp_path, "one", SAYS.format(text="configured"))
     manifest = folder / "plugin.toml"
-    manifest.write_text(manifest.read_text() + '\n[config.word]\ntype = "string"\nrequired = true\n')
+    setting = '\n[config.word]\ntype = "string"\nrequired = true\n'
+    manifest.write_text(manifest.read_text() + setting)
     home = install(
         Home(tmp_path / "home"),
         [folder, plugin_folder(tmp_path, "two", SAYS.format(text="fallback"))],

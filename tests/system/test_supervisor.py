@@ -710,9 +710,7 @@ def no_program(prepared: Prepared) -> Prepared:
 
 
 def no_room(prepared: Prepared) -> Prepared:
-    return dataclasses.replace(
-        prepared, plan=prepared.plan._replace(launch="x" * 99999)
-    )
+    return dataclasses.replace(prepared, plan=prepared.plan._replace(launch="x" * 99999))
 
 
 @pytest.mark.parametrize(

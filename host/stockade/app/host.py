@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import anyio
 import anyio.to_thread
@@ -33,17 +31,25 @@ from stockade.router import (
 from stockade.settings import Home, Settings, read_settings
 from stockade.state import Installed, State
 from stockade.supervisor import Logbook, PluginEvent, PluginStatus, Supervisor, What
+from stockade_sdk.audio import (
+    SpeechRequest,
+    SpeechResponse,
+    TranscriptionRequest,
+    TranscriptionResponse,
+)
 from stockade_sdk.capability import ModelInfo
-from stockade_sdk.chat import ChatRequest
+from stockade_sdk.chat import ChatRequest, ChatResponse
+from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
+from stockade_sdk.image import ImageRequest, ImageResponse
 from stockade_sdk.manifest import read_manifest
 from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
+from stockade_sdk.rerank import RerankRequest, RerankResponse
 
+from .allocator import tune_allocator
+from .background import Background
 from .journal import Journal
 from .runtimes import Runtimes
 
-M_TRIM_THRESHOLD: Final = -1  # mallopt(3)
-M_MMAP_THRESHOLD: Final = -3
-MIB: Final = 1024 * 1024
 MAX_PLANS: Final = 1_024  # kept; callers' model names are their own, so the number is bounded
 
 
@@ -89,6 +95,38 @@ class Host:
             await host._start(stack, environment, on_event)
             yield host
 
+    @overload
+    async def run(
+        self, request: ChatRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> ChatResponse: ...
+    @overload
+    async def run(
+        self, request: EmbeddingRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> EmbeddingResponse: ...
+    @overload
+    async def run(
+        self, request: ImageRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> ImageResponse: ...
+    @overload
+    async def run(
+        self,
+        request: TranscriptionRequest,
+        *,
+        timeout: float | None = None,
+        plugin: str | None = None,
+    ) -> TranscriptionResponse: ...
+    @overload
+    async def run(
+        self, request: SpeechRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> SpeechResponse: ...
+    @overload
+    async def run(
+        self, request: RerankRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> RerankResponse: ...
+    @overload
+    async def run(
+        self, request: ProviderRequest, *, timeout: float | None = None, plugin: str | None = None
+    ) -> ProviderResponse: ...
     async def run(
         self,
         request: ProviderRequest,
@@ -173,7 +211,7 @@ class Host:
             self._happened(event)
             on_event(event)
 
-        await stack.enter_async_context(_Background(self._journal.keep))
+        await stack.enter_async_context(Background(self._journal.keep))
         self._supervisor = await stack.enter_async_context(
             Supervisor(
                 Runtimes(self.home, self.settings, broker, environment, self.state.require),
@@ -271,18 +309,6 @@ def models_of(records: Iterable[Installed]) -> list[tuple[str, ModelInfo]]:
     return models
 
 
-def tune_allocator() -> None:
-    """Keep blocks of a megabyte between messages instead of giving them back to the kernel.
-
-    glibc maps and unmaps them otherwise, which costs a 1 MiB round trip a millisecond (mallopt(3)).
-    Without glibc nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 64 * MIB)
-        mallopt(M_TRIM_THRESHOLD, 256 * MIB)
-
-
 def _prepare(home: Home) -> tuple[State, Path]:
     home.ensure()
     state = State.open(home)
@@ -292,31 +318,3 @@ def _prepare(home: Home) -> tuple[State, Path]:
     except BaseException:
         state.close()
         raise
-
-
-class _Background:
-    """A task beside the block, cancelled when the block is left.
-
-    A task group alone would wrap whatever leaves the block in a group of errors; who uses a host
-    shall meet the error that was raised. Only a cancellation is the task group's to handle.
-    """
-
-    def __init__(self, task: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._task = task
-        self._tasks = anyio.create_task_group()
-
-    async def __aenter__(self) -> None:
-        await self._tasks.__aenter__()
-        self._tasks.start_soon(self._task)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._tasks.cancel_scope.cancel()
-        if isinstance(error, anyio.get_cancelled_exc_class()):
-            await self._tasks.__aexit__(kind, error, trace)
-        else:
-            await self._tasks.__aexit__(None, None, None)

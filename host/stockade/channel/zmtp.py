@@ -15,7 +15,7 @@ from typing import Final
 
 KIB: Final = 1024
 READ_BYTES: Final = 64 * KIB  # a read of this size holds some 1,500 streamed tokens
-GROWTH: Final = 16  # a large frame's buffer is at most this many times what has arrived: 1 MiB after a read
+GROWTH: Final = 16  # a large frame may have this many times what has arrived: 1 MiB after a read
 GREETING_BYTES: Final = 64
 MAX_HANDSHAKE_BYTES: Final = 512  # greeting and READY; libzmq's PAIR sends 64 + 28
 MAX_ECHO_CHARACTERS: Final = 64  # of a peer's own words in a reason
