@@ -247,20 +247,24 @@ async def test_nobody_listening_is_an_os_error(tmp_path: Path) -> None:
         await Channel.connect(str(tmp_path / "s"), outlet=None, on_log=print)  # type: ignore[arg-type]
 
 
-async def ask_without_end(peer: Peer, message: bytes) -> None:
+async def ask_without_end(peer: Peer, message: bytes, sent: list[int]) -> None:
     while True:
         peer.raw(message * 1_000)
         await peer.writer.drain()
+        sent.append(1_000 * len(message))
 
 
 async def test_a_worker_that_does_not_read_is_not_read_from(tmp_path: Path) -> None:
     asks = wire.encode(wire.HttpOpen(1, 1 << 30, "GET", "http://a.test", (), None, 1))
     message = b"\x02" + len(asks).to_bytes(8, "big") + asks
+    sent: list[int] = []
     async with connected(tmp_path) as (channel, peer):
         peer.writer.transport.set_write_buffer_limits(0)
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(ask_without_end(peer, message), 1.0)
+            await asyncio.wait_for(ask_without_end(peer, message, sent), 1.0)
+
+        assert sum(sent) < 2 * MIB
 
         peer.reader._transport.resume_reading()  # type: ignore[attr-defined]
         assert isinstance(
