@@ -231,6 +231,46 @@ class Folding:
         self._ends[key] = event
 
 
+class Order:
+    """Says whether events may follow each other as they do; keeps no text. See :func:`fold`."""
+
+    __slots__ = ("_began", "_open")
+
+    def __init__(self) -> None:
+        self._began: set[tuple[type, str | None]] = set()
+        self._open: set[tuple[type, str | None]] = set()
+
+    def check(self, event: ChatEvent) -> None:
+        """Take one event before ``Finish``; raises ValueError where it cannot follow."""
+        kind = type(event)
+        if kind in _DELTA_OF:
+            if (_DELTA_OF[kind], event.id) not in self._open:
+                raise ValueError(f"{kind.__name__} came for a block that is not open")
+        elif kind in _END_OF:
+            block = (_END_OF[kind], event.id)
+            if block not in self._open:
+                raise ValueError(f"{kind.__name__} came for a block that is not open")
+            self._open.discard(block)
+        elif kind is not Finish:
+            block = (kind, event.id)
+            if block in self._began:
+                raise ValueError(f"{kind.__name__} came twice for one block")
+            self._began.add(block)
+            self._open.add(block)
+
+
+_DELTA_OF: dict[type, type] = {
+    TextDelta: TextStart,
+    ThinkingDelta: ThinkingStart,
+    ToolCallDelta: ToolCallStart,
+}
+_END_OF: dict[type, type] = {
+    TextEnd: TextStart,
+    ThinkingEnd: ThinkingStart,
+    ToolCallEnd: ToolCallStart,
+}
+
+
 def unfold(response: ChatResponse) -> list[ChatEvent]:
     """The shortest stream whose fold is ``response``: a block a part, then ``Finish``.
 

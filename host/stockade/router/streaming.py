@@ -16,6 +16,7 @@ from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 from stockade_sdk.stream import (
     ChatEvent,
     Finish,
+    Order,
     TextDelta,
     TextEnd,
     TextStart,
@@ -71,6 +72,7 @@ class Answer:
         self._stack = AsyncExitStack()
         self._source: AsyncIterator[list[ChatEvent]] | None = None
         self._ready: list[ChatEvent] = []  # reversed: the next event is the last
+        self._order = Order()
         self._over = False
 
     @property
@@ -145,6 +147,7 @@ class Answer:
         try:
             while not (batch := await anext(source)):
                 pass
+            in_order(self._order, batch)
         except StopAsyncIteration:
             raise self._break(walk, unfinished()) from None
         except ProviderError as error:
@@ -175,7 +178,8 @@ class Answer:
         self._source = await self._stack.enter_async_context(
             self._open_stream(plugin, request, timeout_s=remaining)
         )
-        return await first_output(self._source)
+        self._order = Order()
+        return in_order(self._order, await first_output(self._source))
 
     def _hand_over(self, held: list[ChatEvent], walk: Walk) -> None:
         self._ready = self._checked(held, walk)
@@ -217,6 +221,20 @@ async def first_output(source: AsyncIterator[list[ChatEvent]]) -> list[ChatEvent
         if len(held) > MAX_HELD_EVENTS or chars > MAX_HELD_CHARS:
             return held
     raise unfinished()
+
+
+def in_order(order: Order, batch: list[ChatEvent]) -> list[ChatEvent]:
+    """``batch``; raises ProviderError(malformed_response) where its events cannot follow."""
+    for event in batch:
+        if type(event) is Finish:  # what comes after it is dropped
+            break
+        try:
+            order.check(event)
+        except ValueError as error:
+            raise ProviderError(
+                ErrorKind.MALFORMED_RESPONSE, f"the stream is out of order: {error}"
+            ) from error
+    return batch
 
 
 def is_output(event: ChatEvent) -> bool:

@@ -407,3 +407,34 @@ async def test_starts_with_long_names_are_not_held_for_ever() -> None:
 )
 def test_only_what_shows_part_of_the_answer_is_output(event, output) -> None:
     assert is_output(event) is output
+
+
+OUT_OF_ORDER: list[list[ChatEvent]] = [
+    [TextDelta("0", "x")],
+    [TextStart("0"), TextStart("0"), TextDelta("0", "x")],
+    [TextStart("0"), TextEnd("0"), TextDelta("0", "x")],
+]
+
+
+@pytest.mark.parametrize("events", OUT_OF_ORDER)
+async def test_a_stream_that_begins_out_of_order_falls_back(events: list[ChatEvent]) -> None:
+    workers = Scripted(Clock(), streams={"a/m": [[events]], "b/m": [HI]})
+
+    async with stream(workers, "a/m", "b/m") as answer:
+        seen = await collected(answer)
+
+    assert outcomes(answer) == [("a/m", "failed", "malformed_response"), ("b/m", "ok", None)]
+    assert fold(seen).text == "hi"
+
+
+async def test_a_stream_that_goes_out_of_order_later_breaks_and_does_not_reach_the_caller() -> None:
+    beats: list[Beat] = [[TextStart("0"), TextDelta("0", "x")], [TextDelta("1", "y"), Finish()]]
+    workers = Scripted(Clock(), streams={"a/m": [beats], "b/m": [HI]})
+    seen: list[ChatEvent] = []
+
+    async with stream(workers, "a/m", "b/m") as answer:
+        with pytest.raises(ProviderError, match="out of order"):
+            await collect(answer, seen)
+
+    assert seen == [TextStart("0"), TextDelta("0", "x")]
+    assert outcomes(answer) == [("a/m", "failed", "malformed_response")]

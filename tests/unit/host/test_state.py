@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -65,10 +66,9 @@ def test_putting_again_replaces_all_of_it(home: Home):
         state.put(ECHO, ["chat"])
         state.put(newer, ["embedding"])
         assert state.list() == (newer,)
-        rows = sqlite3.connect(home.state_db).execute(
-            "SELECT provider_id, capability FROM provider_capabilities"
-        )
-        assert rows.fetchall() == [("echo", "embedding")]
+        with closing(sqlite3.connect(home.state_db)) as raw:
+            rows = raw.execute("SELECT provider_id, capability FROM provider_capabilities")
+            assert rows.fetchall() == [("echo", "embedding")]
 
 
 def test_removing_forgets_everything_and_notes_the_files(home: Home):
@@ -141,12 +141,9 @@ def test_the_attempt_log_keeps_the_newest_rows_only(home: Home):
         for _ in range(5):
             state.record_attempts("r", "chat", attempts, at=1.0)
         assert state.count_attempts() == MAX_ATTEMPT_ROWS
-    row = (
-        sqlite3.connect(home.state_db)
-        .execute("SELECT provider_id, model_name, success, error_kind FROM route_attempt_logs")
-        .fetchone()
-    )
-    assert row == ("echo", "a/b", 0, "timeout")
+    query = "SELECT provider_id, model_name, success, error_kind FROM route_attempt_logs"
+    with closing(sqlite3.connect(home.state_db)) as raw:
+        assert raw.execute(query).fetchone() == ("echo", "a/b", 0, "timeout")
 
 
 def test_no_attempts_is_no_row(home: Home):

@@ -32,7 +32,7 @@ from stockade_sdk import (
     fold,
 )
 from stockade_sdk.chat import parse_arguments
-from stockade_sdk.stream import unfold
+from stockade_sdk.stream import Folding, Order, unfold
 
 text = st.text(st.characters(codec="utf-8"), max_size=20)
 metadata = st.none() | st.dictionaries(text, st.dictionaries(text, text), max_size=2)
@@ -211,3 +211,33 @@ def test_an_image_has_no_events_and_is_refused():
 
     with pytest.raises(ValueError, match="Image"):
         unfold(response)
+
+
+ids = st.sampled_from(["0", "1"])
+loose_events = st.lists(
+    st.one_of(
+        st.builds(TextStart, ids),
+        st.builds(TextDelta, ids, text),
+        st.builds(TextEnd, ids),
+        st.builds(ThinkingStart, ids),
+        st.builds(ThinkingDelta, ids, text),
+        st.builds(ToolCallStart, ids, text),
+        st.builds(ToolCallDelta, ids, text),
+        st.builds(ToolCallEnd, ids),
+    ),
+    max_size=6,
+)
+
+
+def accepted(take, events) -> bool:
+    try:
+        for event in events:
+            take(event)
+    except ValueError:
+        return False
+    return True
+
+
+@given(loose_events)
+def test_the_order_accepts_exactly_what_the_fold_accepts(events):
+    assert accepted(Order().check, events) == accepted(Folding().add, events)
