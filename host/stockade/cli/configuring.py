@@ -13,7 +13,7 @@ from stockade.cli.stored import manifest_of, opened
 
 if TYPE_CHECKING:
     from stockade.state import Installed
-    from stockade_sdk.config_values import ConfigField
+    from stockade_sdk.manifest.config_values import ConfigField
 
 __all__ = ["app"]
 
@@ -30,7 +30,7 @@ def set_value(
 ) -> None:
     """Set one value; it is checked against the plugin's manifest."""
     from stockade.errors import UsageError
-    from stockade_sdk.config_values import check_config_value
+    from stockade_sdk.manifest.config_values import check_config_value
     from stockade_sdk.text import TextRefused, show
 
     with opened() as (_, state):

@@ -12,7 +12,7 @@ from stockade.cli.output import print_json, safe
 
 if TYPE_CHECKING:
     from stockade_sdk.manifest import Manifest
-    from stockade_sdk.problems import Problem
+    from stockade_sdk.manifest.problems import Problem
 
 __all__ = ["validate"]
 
@@ -73,7 +73,7 @@ def _of_folder(folder: Path, manifest: Manifest | None) -> list[Problem]:
     from stockade.errors import UsageError
     from stockade.packages.folder import read_folder
     from stockade_sdk.manifest import MANIFEST_NAME
-    from stockade_sdk.versions import specifier_allows
+    from stockade_sdk.manifest.versions import specifier_allows
 
     problems: list[Problem] = []
     if manifest is not None and not specifier_allows(manifest.sdk, stockade_sdk.__version__):
@@ -94,7 +94,7 @@ def _of_folder(folder: Path, manifest: Manifest | None) -> list[Problem]:
 
 
 def _problem(key: str, message: str, remedy: str) -> Problem:
-    from stockade_sdk.problems import Problem
+    from stockade_sdk.manifest.problems import Problem
 
     return Problem(line=None, key=key, message=message, remedy=remedy)
 

@@ -6,7 +6,7 @@ from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import Limits, limits_as_written
 from stockade_sdk.manifest import Manifest
 from stockade_sdk.permissions import Permissions
-from stockade_sdk.risks import risk_words
+from stockade_sdk.permissions.risks import risk_words
 
 __all__ = ["consent_text", "escape"]
 

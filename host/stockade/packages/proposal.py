@@ -12,8 +12,8 @@ from stockade.settings import Home
 from stockade.state import Installed, State
 from stockade_sdk.limits import LIMIT_KINDS, Limits, limits_as_written
 from stockade_sdk.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
+from stockade_sdk.manifest.versions import specifier_allows
 from stockade_sdk.permissions import Permissions
-from stockade_sdk.versions import specifier_allows
 
 __all__ = ["Proposal", "plan_install"]
 

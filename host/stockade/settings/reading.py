@@ -16,8 +16,8 @@ from stockade.settings.values import (
 )
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import LIMIT_KINDS, parse_limit
+from stockade_sdk.manifest.lines import KeyPath, key_lines, line_of
 from stockade_sdk.text import TextRefused, nearest, show
-from stockade_sdk.toml_lines import KeyPath, key_lines, line_of
 from stockade_sdk.units import parse_duration
 
 __all__ = ["parse_settings", "read_settings"]

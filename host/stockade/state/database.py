@@ -28,7 +28,7 @@ from stockade.state.records import (
 )
 from stockade.state.schema import VERSION, migrate
 from stockade_sdk.capability import Attempt
-from stockade_sdk.config_values import ConfigValue
+from stockade_sdk.manifest.config_values import ConfigValue
 from stockade_sdk.text import show
 
 __all__ = ["MAX_ATTEMPT_ROWS", "State"]

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from stockade_sdk.config_values import ConfigValue
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import Limits
+from stockade_sdk.manifest.config_values import ConfigValue
 from stockade_sdk.permissions import Permissions, permissions_from_json, permissions_to_json
 
 __all__ = ["COLUMNS", "PLUGIN_STATES", "Installed", "Removal", "from_row", "to_row"]

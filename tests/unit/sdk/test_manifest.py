@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockade_sdk.capability import Capability, Price
-from stockade_sdk.config_values import ConfigField, check_config_value
 from stockade_sdk.limits import Limits
 from stockade_sdk.manifest import (
     MAX_MANIFEST_BYTES,
@@ -18,7 +17,8 @@ from stockade_sdk.manifest import (
     read_manifest,
     read_manifest_file,
 )
-from stockade_sdk.toml_lines import key_lines
+from stockade_sdk.manifest.config_values import ConfigField, check_config_value
+from stockade_sdk.manifest.lines import key_lines
 
 # ruff: noqa: E501
 GOOD = """\

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockade_sdk.hosts import HostRule, normalise_host
+from stockade_sdk.manifest.versions import parse_requirement, parse_version, specifier_allows
 from stockade_sdk.permissions import (
     Limits,
     PathRule,
@@ -24,7 +25,6 @@ from stockade_sdk.permissions import (
     permissions_to_json,
     risk_words,
 )
-from stockade_sdk.versions import parse_requirement, parse_version, specifier_allows
 
 
 @pytest.mark.parametrize(

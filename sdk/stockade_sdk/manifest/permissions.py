@@ -4,6 +4,7 @@ import msgspec
 
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import LIMIT_KINDS, Limits, parse_limit
+from stockade_sdk.manifest.problems import Section
 from stockade_sdk.permissions import (
     MAX_HELP,
     PathRule,
@@ -14,7 +15,6 @@ from stockade_sdk.permissions import (
     check_secret_header,
     check_secret_name,
 )
-from stockade_sdk.problems import Section
 from stockade_sdk.text import TextRefused, show
 
 __all__ = ["read_limits", "read_permissions"]

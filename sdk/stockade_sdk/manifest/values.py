@@ -3,8 +3,8 @@
 import msgspec
 
 from stockade_sdk.capability import Capability, Price
-from stockade_sdk.config_values import ConfigField
 from stockade_sdk.limits import Limits
+from stockade_sdk.manifest.config_values import ConfigField
 from stockade_sdk.permissions import Permissions
 
 __all__ = ["DEFAULT_MODEL", "FEATURES", "EntryPoint", "Manifest", "ManifestModel"]

@@ -12,7 +12,8 @@ import msgspec
 
 from stockade_sdk.hosts import HostRule, normalise_host
 from stockade_sdk.limits import Limits, limits_as_written
-from stockade_sdk.permission_words import (
+from stockade_sdk.permissions.risks import risk_words
+from stockade_sdk.permissions.words import (
     MAX_HELP,
     check_environment_name,
     check_path,
@@ -20,7 +21,6 @@ from stockade_sdk.permission_words import (
     check_secret_header,
     check_secret_name,
 )
-from stockade_sdk.risks import risk_words
 from stockade_sdk.text import TextRefused, check_plain_text, show
 from stockade_sdk.units import format_duration, format_size, parse_duration, parse_size
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from stockade_sdk.errors import StockadeError
+from stockade_sdk.manifest.lines import KeyPath, key_lines, line_of
 from stockade_sdk.text import TextRefused, check_plain_text, nearest, show
-from stockade_sdk.toml_lines import KeyPath, key_lines, line_of
 
 __all__ = ["ManifestError", "Problem", "Problems", "Section"]
 

@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from stockade_sdk.capability import Capability, Price
-from stockade_sdk.config_values import (
+from stockade_sdk.manifest.config_values import (
     CONFIG_TYPES,
     ConfigField,
     ConfigType,
@@ -15,11 +15,11 @@ from stockade_sdk.config_values import (
     check_config_value,
     check_url,
 )
-from stockade_sdk.manifest_values import FEATURES, EntryPoint, ManifestModel
+from stockade_sdk.manifest.problems import Section
+from stockade_sdk.manifest.values import FEATURES, EntryPoint, ManifestModel
+from stockade_sdk.manifest.versions import parse_requirement, parse_version, split_specifier
 from stockade_sdk.permissions import MAX_HELP
-from stockade_sdk.problems import Section
 from stockade_sdk.text import TextRefused, check_plain_text, nearest, show
-from stockade_sdk.versions import parse_requirement, parse_version, split_specifier
 
 __all__ = ["AboutPlugin", "read_config", "read_models", "read_plugin"]
 

@@ -10,13 +10,18 @@ import stat
 import tomllib
 
 from stockade_sdk.capability import Capability, Price
-from stockade_sdk.config_values import ConfigField, ConfigType, ConfigValue, check_config_value
 from stockade_sdk.limits import Limits
-from stockade_sdk.manifest_permissions import read_limits, read_permissions
-from stockade_sdk.manifest_sections import read_config, read_models, read_plugin
-from stockade_sdk.manifest_values import EntryPoint, Manifest, ManifestModel
-from stockade_sdk.problems import ManifestError, Problem, Problems, Section
-from stockade_sdk.versions import specifier_allows
+from stockade_sdk.manifest.config_values import (
+    ConfigField,
+    ConfigType,
+    ConfigValue,
+    check_config_value,
+)
+from stockade_sdk.manifest.permissions import read_limits, read_permissions
+from stockade_sdk.manifest.problems import ManifestError, Problem, Problems, Section
+from stockade_sdk.manifest.sections import read_config, read_models, read_plugin
+from stockade_sdk.manifest.values import EntryPoint, Manifest, ManifestModel
+from stockade_sdk.manifest.versions import specifier_allows
 
 __all__ = [
     "MANIFEST_NAME",
