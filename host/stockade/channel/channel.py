@@ -42,8 +42,8 @@ class Channel:
         self._calls: Calls[Answer[Raw] | Stream] = Calls()
         self._timer: asyncio.TimerHandle | None = None
         self._next_expiry = math.inf
-        self._exchanges = Exchanges(outlet, self._send)
         self._connection = Connection(self)
+        self._exchanges = Exchanges(outlet, self._send, lambda: self._connection.room)
         self._on_log, self._logs = on_log, 0
         self._hello: asyncio.Future[wire.Hello] = self._loop.create_future()
         self._loaded: asyncio.Future[tuple[str, ...]] = self._loop.create_future()

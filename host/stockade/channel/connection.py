@@ -51,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(header + data)
         else:
             transport.write(header)
-            transport.write(memoryview(data))  # what does not go at once is kept, not copied
+            transport.write(memoryview(data))  # a view: what goes at once is not copied
 
     def close(self) -> None:
         """Hang up."""

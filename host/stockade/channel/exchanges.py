@@ -22,11 +22,20 @@ MAX_OPEN = 256  # exchanges of one worker at once; more is a mistake, and each c
 MAX_TIMEOUT_S = 24 * 3600.0
 
 
+Blocked = Callable[[], asyncio.Future[None] | None]
+"""The future that is done when the worker reads again; ``None`` while it does."""
+
+
 class Exchanges:
     """What one worker has asked for and not finished with."""
 
-    def __init__(self, outlet: Outlet, send: Callable[[wire.ToWorker], None]) -> None:
-        self._outlet, self._send = outlet, send
+    def __init__(
+        self,
+        outlet: Outlet,
+        send: Callable[[wire.ToWorker], None],
+        blocked: Blocked = lambda: None,
+    ) -> None:
+        self._outlet, self._send, self._blocked = outlet, send, blocked
         self._open: dict[int, Pump] = {}
         self._of_call: dict[int, set[int]] = {}
         self._last = 0
@@ -42,7 +51,7 @@ class Exchanges:
                 wire.HttpFailed(frame.id, ErrorInfo(kind=ErrorKind.OVERLOADED, message=message))
             )
             return
-        pump = Pump(frame, self._outlet, self._send)
+        pump = Pump(frame, self._outlet, self._send, self._blocked)
         self._open[frame.id] = pump
         self._of_call.setdefault(frame.call, set()).add(frame.id)
         pump.start(lambda: self._ended(frame.id, frame.call))
@@ -85,9 +94,13 @@ class Pump:
     """One exchange: request out, answer back in frames, never more ahead than its window."""
 
     def __init__(
-        self, frame: wire.HttpOpen, outlet: Outlet, send: Callable[[wire.ToWorker], None]
+        self,
+        frame: wire.HttpOpen,
+        outlet: Outlet,
+        send: Callable[[wire.ToWorker], None],
+        blocked: Blocked,
     ) -> None:
-        self._frame, self._outlet, self._send = frame, outlet, send
+        self._frame, self._outlet, self._send, self._blocked = frame, outlet, send, blocked
         self._credit = min(max(frame.window, 1), wire.HTTP_WINDOW_BYTES)
         self._wanted: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -140,6 +153,9 @@ class Pump:
         while self._credit <= 0:
             self._wanted = asyncio.get_running_loop().create_future()
             await self._wanted
+        # The window is each exchange's own; the socket is one: all of them wait while it is full.
+        while (room := self._blocked()) is not None:
+            await asyncio.shield(room)
         self._credit -= size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -105,6 +106,30 @@ async def test_a_body_is_held_back_until_it_is_read() -> None:
     assert [frame.data for frame in frames[1:4] if isinstance(frame, wire.HttpBody)] == [
         b"x" * 10
     ] * 3
+    await exchanges.aclose()
+
+
+async def test_no_body_goes_on_while_the_workers_socket_is_full() -> None:
+    sent = Sent()
+    full: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    rooms = [full]
+    exchanges = Exchanges(
+        Outlet(Vendor([b"x"])),  # type: ignore[arg-type]
+        sent,
+        lambda: rooms[0] if rooms else None,
+    )
+
+    exchanges.open(opening(1, window=1000))
+    await sent.until(1)
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+    held = list(sent.frames)
+    rooms.clear()
+    full.set_result(None)
+    frames = await sent.until(3)
+
+    assert [type(frame) for frame in held] == [wire.HttpHead]
+    assert frames[1:] == [wire.HttpBody(1, b"x"), wire.HttpBody(1, b"", True)]
     await exchanges.aclose()
 
 
