@@ -1,6 +1,7 @@
 """Settings shared by all tests: the event loop, outside data, leaks, blocking calls."""
 
 import gc
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Run from a shell's background job: what tests start would ignore SIGINT as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("cases", "recorded"):
         given: Path | None = config.getoption(name)
         folder = (

@@ -92,11 +92,19 @@ def test_it_tells_people_what_it_shows_and_what_it_does_not(env: dict[str, str])
     assert "Nothing of it is left." in words
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ended_half_way_it_leaves_nothing(env: dict[str, str], number: signal.Signals) -> None:
+IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # SIGINT is ignored there
+
+
+@pytest.mark.parametrize(
+    ("before", "number"),
+    [((), signal.SIGTERM), ((), signal.SIGINT), (IN_THE_BACKGROUND, signal.SIGTERM)],
+)
+def test_ended_half_way_it_leaves_nothing(
+    env: dict[str, str], before: tuple[str, ...], number: signal.Signals
+) -> None:
     with nothing_left(env):
         with subprocess.Popen(
-            COMMAND, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+            [*before, *COMMAND], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:  # until a worker runs

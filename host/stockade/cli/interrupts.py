@@ -22,6 +22,9 @@ def run_async(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Argum
     import anyio
 
     before = signal.signal(signal.SIGTERM, _interrupt)
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:  # as in a shell's background job, which SIGTERM has to end all the same
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return anyio.run(function, *arguments)
     except BaseExceptionGroup as group:
@@ -31,6 +34,8 @@ def run_async(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Argum
         raise alone from alone.__cause__
     finally:
         signal.signal(signal.SIGTERM, before)
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
