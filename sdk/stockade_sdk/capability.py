@@ -110,7 +110,7 @@ class HealthReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     detail: str | None = None
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One try of one target, as every response carries them.
 
     ``outcome`` is ``ok``, ``failed``, ``skipped`` or ``streaming``; ``kind`` is the error kind of a
@@ -149,7 +149,7 @@ class PricingSource(enum.StrEnum):
     MIXED = "mixed"
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Token counts as the vendor reports them; ``None`` is not reported.
 
     ``input_tokens`` includes cached ones, ``output_tokens`` includes reasoning.

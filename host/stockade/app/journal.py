@@ -25,7 +25,7 @@ INTERVAL_S = 1.0
 MAX_NOTES = 10_000  # requests between two writes; older ones are dropped first
 
 
-class Tried(msgspec.Struct, frozen=True):
+class Tried(msgspec.Struct, frozen=True, gc=False):
     """Every try of one request, as it stood at its end; ``at`` is in seconds since 1970."""
 
     capability: Capability
