@@ -7,8 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from stockade_sdk import wire
+from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.provider import SHAPES, Method
 from stockade_sdk.stream import ChatEvent
+
+from .weight import MOST_VALUES, is_too_many
 
 _ANSWERS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
     method: msgspec.msgpack.Decoder(shape.response) for method, shape in SHAPES.items()
@@ -25,7 +28,11 @@ class Unreadable(Exception):
 
 
 def read_answer(method: Method, raw: msgspec.Raw) -> Any:
-    """The answer, of the type SHAPES has for `method`. Raises Unreadable."""
+    """The answer, of the type SHAPES has for `method`.
+
+    Raises Unreadable, and ProviderError(malformed_response) where it holds too much to be made.
+    """
+    _refuse_too_many(raw)
     try:
         return _ANSWERS[method].decode(raw)
     except wire.DECODE_ERRORS as error:
@@ -33,11 +40,20 @@ def read_answer(method: Method, raw: msgspec.Raw) -> Any:
 
 
 def read_events(raw: msgspec.Raw) -> list[ChatEvent]:
-    """The events of one piece of a stream. Raises Unreadable; their order is not looked at."""
+    """The events of one piece of a stream; their order is not looked at. Raises as above."""
+    _refuse_too_many(raw)
     try:
         return _EVENTS.decode(raw)
     except wire.DECODE_ERRORS as error:
         raise Unreadable(f"it streamed what is no chat event: {_why(error)}") from error
+
+
+def _refuse_too_many(raw: msgspec.Raw) -> None:
+    if is_too_many(memoryview(raw)):
+        raise ProviderError(
+            ErrorKind.MALFORMED_RESPONSE,
+            f"the answer holds more than {MOST_VALUES} values, which are not made of it",
+        )
 
 
 def _why(error: Exception) -> str:
