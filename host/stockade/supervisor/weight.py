@@ -68,5 +68,7 @@ def count(data: bytes | memoryview, most: int) -> int:
 def _float_array(data: bytes, at: int, entries: int) -> int:
     """The bytes of ``entries`` floats that begin at ``at``; 0 where anything else is there."""
     end = at + FLOAT64_BYTES * entries
+    if end > len(data):
+        return 0
     markers = data[at:end:FLOAT64_BYTES]
     return end - at if markers == bytes((FLOAT64,)) * entries else 0
