@@ -81,8 +81,9 @@ class Crew:
             return worker if worker.load < most else None
         return self._shortest()
 
-    async def lease(self, timeout_s: float) -> Worker:
-        """Wait for a worker with room, starting one where that is due; the caller calls it at once.
+    async def lease(self, timeout_s: float) -> tuple[Worker, float]:
+        """Wait for a worker with room, starting one where that is due; the caller calls it at once,
+        with the seconds that are left then.
 
         Raises ProviderError: `overloaded` where too many wait, `timeout`, or what became of the
         start.
@@ -100,7 +101,7 @@ class Crew:
             if waiter.worker is None:
                 raise self._too_late(timeout_s)
             if waiter.worker.state is State.READY:
-                return waiter.worker
+                return waiter.worker, deadline - self._clock()
 
     def done(self, worker: Worker) -> None:
         """A call of `worker` is over, in whatever way."""

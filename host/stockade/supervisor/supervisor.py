@@ -126,9 +126,7 @@ class Supervisor:
         timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
-            began = self._clock()
-            worker = await crew.lease(timeout_s)
-            timeout_s -= self._clock() - began
+            worker, timeout_s = await crew.lease(timeout_s)
         channel = worker.channel
         assert channel is not None
         worker.live += 1
@@ -158,9 +156,7 @@ class Supervisor:
         timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
-            began = self._clock()
-            worker = await crew.lease(timeout_s)
-            timeout_s -= self._clock() - began
+            worker, timeout_s = await crew.lease(timeout_s)
         channel = worker.channel
         assert channel is not None
         worker.live += 1
