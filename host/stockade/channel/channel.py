@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stockade_sdk import wire
@@ -18,7 +19,7 @@ from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 from .calls import Breach, Calls
 from .connection import Connection
 from .exchanges import Exchanges
-from .waiting import Answer, Stream
+from .waiting import Answer, Stream, Streaming
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -124,7 +125,7 @@ class Channel:
         Leaving the block before the end cancels the call. Errors as of :meth:`call`, raised by the
         iteration.
         """
-        return Streaming(self, method, request, timeout_s)
+        return Streaming(partial(self._begin_stream, method, request, timeout_s), self._end_stream)
 
     def send_stop(self) -> None:
         """Tell the worker to leave."""
@@ -261,16 +262,14 @@ class Channel:
         self._calls.failed(wire.Failed(id, _OVER))
         return ProviderError(ErrorKind.INVALID_REQUEST, message)
 
-    async def begin_stream(self, method: str, request: object, timeout_s: float) -> Stream:
-        """What :meth:`stream` does on entering."""
+    async def _begin_stream(self, method: str, request: object, timeout_s: float) -> Stream:
         if self._connection.room is not None:
             await self._room(timeout_s)
         stream = Stream(self._took, self._loop.time() + timeout_s)
         stream.id = self._begin(stream, method, request, timeout_s, wire.STREAM_WINDOW_BYTES)
         return stream
 
-    def end_stream(self, stream: Stream) -> None:
-        """What :meth:`stream` does on leaving."""
+    def _end_stream(self, stream: Stream) -> None:
         self._abandon(stream.id)
 
     async def _room(self, timeout_s: float) -> None:
@@ -321,27 +320,6 @@ class Channel:
         """Why the connection is over; ``code`` tells a breach from a peer that hung up."""
         code = BROKEN if self.violation is not None else None
         return ProviderError(ErrorKind.PROTOCOL, self._closed.result(), code=code)
-
-
-class Streaming:
-    """One streaming call as a block; a class, since a generator would cost each stream 10 us."""
-
-    __slots__ = ("_channel", "_method", "_request", "_stream", "_timeout_s")
-
-    def __init__(self, channel: Channel, method: str, request: object, timeout_s: float) -> None:
-        self._channel, self._method, self._request = channel, method, request
-        self._timeout_s = timeout_s
-        self._stream: Stream | None = None
-
-    async def __aenter__(self) -> Stream:
-        self._stream = await self._channel.begin_stream(
-            self._method, self._request, self._timeout_s
-        )
-        return self._stream
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._stream is not None:
-            self._channel.end_stream(self._stream)
 
 
 _OVER = ProviderError(ErrorKind.CANCELLED, "the call that asked for this is over").info()
