@@ -92,4 +92,5 @@ class Journal:
         for note in tried:
             # A vendor's words may repeat a caller's; they are for the caller alone.
             kept = tuple(replace(attempt, message=None) for attempt in note.attempts)
-            yield f"{self._host}-{next(self._requests)}", note.capability, kept, note.at
+            request = f"{self._host}-{next(self._requests)}"
+            yield request, note.capability.value, kept, note.at  # sqlite3 is slow with an enum

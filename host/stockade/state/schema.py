@@ -70,7 +70,6 @@ _FIRST = (
         ms REAL NOT NULL,
         created_at REAL NOT NULL
     ) STRICT""",
-    "CREATE INDEX route_attempts_of ON route_attempt_logs (provider_id)",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)  # the n-th makes version n + 1 out of n
