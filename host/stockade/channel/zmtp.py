@@ -15,7 +15,7 @@ from typing import Final
 
 KIB: Final = 1024
 READ_BYTES: Final = 64 * KIB  # a read of this size holds some 1,500 streamed tokens
-GROWTH: Final = 16  # a large frame may have this many times what has arrived: 1 MiB after a read
+GROWTH: Final = 8  # a large frame's buffer is at most this many times what has arrived of it
 GREETING_BYTES: Final = 64
 MAX_HANDSHAKE_BYTES: Final = 512  # greeting and READY; libzmq's PAIR sends 64 + 28
 MAX_ECHO_CHARACTERS: Final = 64  # of a peer's own words in a reason
@@ -209,7 +209,7 @@ class Endpoint:
     def _grown(self, arrived: bytes | bytearray) -> bytearray:
         """Give a large frame's buffer with room for more, beginning with what has arrived."""
         # An announced length costs a peer nothing, so room follows what has arrived; counted down
-        # from the full size, so that the last step copies no more than a quarter.
+        # from the full size, so that the last step copies no more than an eighth.
         size = self._body_bytes
         while size > max(READ_BYTES, GROWTH * len(arrived)):
             size = -(-size // GROWTH)
