@@ -19,35 +19,85 @@ MALLOC_ENVIRONMENT = {
 }
 MAX_PLAN_BYTES = 64 * 1024
 
+# The child's descriptors beside the standard three, at fixed places.
+LISTEN_FD = 3  # the listening UNIX socket that the host connects to
+PLAN_FD = 4  # a pipe with the plan; closed once it is read
+TUNNEL_FD = 5  # a connected UNIX socket to the egress; only where the plan has a tunnel
+
 EXIT_PLAN = 70  # exit code: the plan could not be read
 EXIT_STEP = 71  # exit code: a step of it failed, its name is on stderr
 EXIT_LOAD = 72  # exit code: the plugin could not be loaded, the reason went to the host before
 
+FULL, RESTRICTED, NONE = "full", "restricted", "none"  # tiers, strongest first
+
+READ, WRITE, EXECUTE = "read", "write", "execute"  # what a path may be used for; each with READ
+
 
 class Limits(NamedTuple):
-    """What setrlimit(2) is told; sizes in bytes."""
+    """What setrlimit(2) is told; sizes in bytes. ``processes`` counts threads too; 0: not set."""
 
     memory_bytes: int
     open_files: int
     file_size_bytes: int
+    processes: int = 0
+
+
+class Mount(NamedTuple):
+    """A file or folder of the host's that is seen inside, with all that is mounted below it.
+
+    ``source`` holds no link; ``device`` and ``inode`` are what the host found there, and what is
+    mounted must be the same. ``owner`` and ``group`` are the ids on the disk that become the
+    worker's own inside (-1: ids stay as they are).
+    """
+
+    source: str
+    target: str
+    device: int
+    inode: int
+    access: str = READ
+    owner: int = -1
+    group: int = -1
+
+
+class Path(NamedTuple):
+    """A path as the worker sees it, and what Landlock lets it be used for."""
+
+    path: str
+    access: str = READ
 
 
 class Plan(NamedTuple):
     """How one child is to be confined, and how it is to say who it is.
 
     ``launch`` is a random word that the hello repeats; ``layers`` are the steps to carry out, in
-    order, by the names of ``stockade_worker.confine``; ``scratch`` is the child's private folder
-    for temporary files.
+    order, by the names of ``stockade_worker.confine``. ``base`` is where the packages of ours are
+    seen after them, ``scratch`` the private folder for temporary files. ``mounts``, ``links``
+    (name, what it points to) and ``blanks`` (folders covered by empty ones) make the root of a
+    worker with namespaces, ``paths`` what Landlock allows. ``uid`` and ``gid`` are what it becomes,
+    -1 where it stays what it is. ``cpus`` are the processors it may use, none: all.
+    ``probe``: try the steps, tell how it went, and leave.
     """
 
     plugin: str
     digest: str
     launch: str
-    host_pid: int
-    listen_fd: int
+    tier: str
+    layers: tuple[str, ...]
+    base: str
     scratch: str
     limits: Limits
-    layers: tuple[str, ...]
+    mounts: tuple[Mount, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    blanks: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    scratch_bytes: int = 0
+    scratch_inodes: int = 0
+    uid: int = -1
+    gid: int = -1
+    cpus: tuple[int, ...] = ()
+    subprocess: bool = False
+    tunnel: bool = False
+    probe: bool = False
 
     def to_json(self) -> bytes:
         """As the child reads it."""
@@ -56,9 +106,14 @@ class Plan(NamedTuple):
 
     @classmethod
     def from_json(cls, data: bytes) -> Plan:
-        """The plan back; raises TypeError or ValueError on anything else than :meth:`to_json`
-        wrote.
+        """The plan back; raises TypeError, KeyError or ValueError on anything else than
+        :meth:`to_json` wrote.
         """
         fields: dict[str, Any] = json.loads(data)
-        limits = Limits(**fields.pop("limits"))
-        return cls(**{**fields, "limits": limits, "layers": tuple(fields["layers"])})
+        fields["limits"] = Limits(**fields["limits"])
+        fields["mounts"] = tuple(Mount(*one) for one in fields["mounts"])
+        fields["paths"] = tuple(Path(*one) for one in fields["paths"])
+        fields["links"] = tuple((name, points) for name, points in fields["links"])
+        for name in ("layers", "blanks", "cpus"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
