@@ -37,6 +37,7 @@ MAX_LOG_CHARS = 8 * KIB  # a log message; longer ones are cut by the worker and 
 MAX_WORDS = 64  # methods of a provider, layers of a plan
 MAX_HEADERS = 512  # of one HTTP request
 MAX_FIELDS = 64  # of one log record
+MAX_KIND, MAX_WHAT = 32, 1024  # characters of a denied act
 MAX_OWN_FRAME_BYTES = 2 * MIB  # of frames without a body: the largest honest one is a log record
 
 
@@ -126,7 +127,8 @@ class Hello(Struct, frozen=True, array_like=True, tag=20, kw_only=True):
     """Worker → host, first of all: who I am and what I speak.
 
     ``launch`` repeats the random word of the plan, so that an answer from an earlier start is told
-    apart; ``layers`` are the confinement steps that were carried out, in order.
+    apart; ``layers`` are the confinement steps that were carried out, in order; ``acts`` are
+    forbidden and permitted ones that were tried after them, each with its errno, 0 where it went.
     """
 
     protocol_min: int
@@ -138,6 +140,7 @@ class Hello(Struct, frozen=True, array_like=True, tag=20, kw_only=True):
     sdk: str
     python: str
     layers: Annotated[tuple[str, ...], Meta(max_length=MAX_WORDS)]
+    acts: Annotated[dict[str, int], Meta(max_length=MAX_WORDS)]
 
 
 class Loaded(Struct, frozen=True, array_like=True, tag=21):
@@ -218,6 +221,16 @@ class HttpClose(Struct, frozen=True, array_like=True, tag=30, gc=False):
     id: int
 
 
+class Denied(Struct, frozen=True, array_like=True, tag=31, gc=False):
+    """Worker → host: the plugin tried what its plan does not allow. The worker's word, for people.
+
+    ``kind`` is a word of ``stockade_worker.blame``, ``what`` a path, a program or a host.
+    """
+
+    kind: Annotated[str, Meta(max_length=MAX_KIND)]
+    what: Annotated[str, Meta(max_length=MAX_WHAT)]
+
+
 ToWorker = Load | Call | Cancel | Credit | Ping | Stop | HttpHead | HttpBody | HttpFailed
 ToHost = (
     Hello
@@ -231,6 +244,7 @@ ToHost = (
     | HttpOpen
     | HttpCredit
     | HttpClose
+    | Denied
 )
 
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

@@ -8,9 +8,11 @@ import tempfile
 import pytest
 
 from stockade.egress import BoundSecret, Broker, Decision
+from stockade.settings import EgressSettings
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.hosts import HostRule
 
+DIRECT = EgressSettings()
 MIB = 1024 * 1024
 LONG = (100.0, 100.0, 100.0)  # a wait that should not have run out ends in a test's timeout
 KEY = "sk-real-0123456789abcdef"
@@ -117,9 +119,13 @@ async def silent(reader, writer):
 
 
 @contextlib.asynccontextmanager
-async def way_out(*rules, network=(), secrets=(), waits=LONG, **options):
-    """A broker with one outlet whose operator allowed `rules`; the decisions are in `.log`."""
+async def way_out(*rules, network=(), secrets=(), waits=LONG, operators_network=DIRECT, **options):
+    """A broker with one outlet whose operator allowed `rules`; the decisions are in `.log`.
+
+    `network` is what the grant has from the manifest.
+    """
     log: list[Decision] = []
+    options["network"] = operators_network
     async with Broker.open(*waits, on_decision=log.append, **options) as broker:
         outlet = broker.outlet(
             "x",

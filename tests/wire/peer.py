@@ -78,11 +78,13 @@ async def listening(folder: Path, first: bytes) -> AsyncIterator[tuple[str, asyn
 async def connected(folder: Path, **parts: object) -> AsyncIterator[tuple[Channel, Peer]]:
     """A channel and its honest peer, hands shaken."""
     logs: list[wire.Log] = []
+    denied: list[wire.Denied] = []
     async with listening(folder, GREETING + READY) as (path, came):
         channel = await Channel.connect(
             path,
             outlet=parts.get("outlet"),  # type: ignore[arg-type]
             on_log=parts.get("on_log", logs.append),  # type: ignore[arg-type]
+            on_denied=parts.get("on_denied", denied.append),  # type: ignore[arg-type]
         )
         peer = await came
         await peer.reader.readexactly(len(GREETING) + len(READY))

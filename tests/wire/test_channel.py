@@ -201,6 +201,21 @@ async def test_log_records_between_two_pings_are_bounded(tmp_path: Path) -> None
         assert 1_000 <= len(logs) <= 3_000
 
 
+async def test_denied_acts_are_handed_on_and_bounded_between_two_pings(tmp_path: Path) -> None:
+    denied: list[wire.Denied] = []
+    async with connected(tmp_path, on_denied=denied.append) as (channel, peer):
+        for number in range(500):
+            peer.say(wire.Denied("read", f"/{number}"))
+        task = asyncio.ensure_future(channel.ping())
+        ping = await peer.hear()
+        assert isinstance(ping, wire.Ping)
+        peer.say(wire.Pong(ping.nonce))
+        await task
+
+        assert denied[0] == wire.Denied("read", "/0")
+        assert 100 <= len(denied) <= 200
+
+
 async def test_a_load_gives_the_methods_or_the_plugins_reason(tmp_path: Path) -> None:
     load = wire.Load(
         entry="m:P",

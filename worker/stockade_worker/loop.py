@@ -27,12 +27,14 @@ import zmq  # noqa: E402
 from stockade_sdk import __version__, wire  # noqa: E402
 from stockade_sdk.errors import ErrorInfo  # noqa: E402
 
+from .attest import attest  # noqa: E402
+from .confine import Birth, lock  # noqa: E402
 from .context import Surroundings  # noqa: E402
 from .eager import start  # noqa: E402
 from .exchange import Exchanges  # noqa: E402
 from .invoke import Invocations, answered, decoded, failure  # noqa: E402
 from .loader import LoadError, load  # noqa: E402
-from .plan import EXIT_LOAD, Plan  # noqa: E402
+from .plan import EXIT_LOAD, LISTEN_FD, Plan  # noqa: E402
 from .session import Session  # noqa: E402
 from .streaming import CANCELLED, UNSENDABLE, Stream, unsendable  # noqa: E402
 
@@ -42,11 +44,14 @@ DRAIN_BOUND = 64  # frames read before tasks get a turn
 LINGER_MS = 1_000  # for the last frames of a worker that leaves
 
 
-def serve(plan: Plan, layers: tuple[str, ...]) -> int:
-    """Answer calls until the host says stop or goes; returns the exit code."""
+def serve(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> int:
+    """Answer calls until the host says stop or goes; returns the exit code.
+
+    ``layers`` are the steps carried out so far. Raises StepFailed where a late one fails.
+    """
     context = zmq.Context(io_threads=1)
     socket = context.socket(zmq.PAIR)
-    socket.setsockopt(zmq.USE_FD, plan.listen_fd)
+    socket.setsockopt(zmq.USE_FD, LISTEN_FD)
     socket.setsockopt(
         zmq.SNDHWM, 0
     )  # what we queue is our own memory, and streams are held back by credit
@@ -57,7 +62,9 @@ def serve(plan: Plan, layers: tuple[str, ...]) -> int:
     loop = asyncio.SelectorEventLoop(selector)
     asyncio.set_event_loop(loop)
     worker = Worker(loop, socket)
-    socket.send(wire.encode(hello(plan, layers)))  # blocks until the host is there, or kills us
+    socket.poll(flags=zmq.POLLOUT)  # until the host is there, or kills us: all is connected then
+    layers += lock(plan, birth)
+    socket.send(wire.encode(hello(plan, layers, attest(plan))))
     loop.add_reader(int(socket.getsockopt(zmq.FD)), worker.readable)
     selector.wait = worker.wait
     loop.call_soon(worker.readable)
@@ -88,8 +95,8 @@ class Idle(selectors.EpollSelector):
         return super().select(timeout)
 
 
-def hello(plan: Plan, layers: tuple[str, ...]) -> wire.Hello:
-    """The first frame: what the plan said, and what was done of it."""
+def hello(plan: Plan, layers: tuple[str, ...], acts: dict[str, int]) -> wire.Hello:
+    """The first frame: what the plan said, what was done of it, and what can be done after it."""
     return wire.Hello(
         protocol_min=wire.PROTOCOL_MIN,
         protocol_max=wire.PROTOCOL_MAX,
@@ -100,6 +107,7 @@ def hello(plan: Plan, layers: tuple[str, ...]) -> wire.Hello:
         sdk=__version__,
         python="{}.{}.{}".format(*sys.version_info),
         layers=layers,
+        acts=acts,
     )
 
 

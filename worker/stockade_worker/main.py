@@ -1,35 +1,59 @@
-"""From an inherited plan to a worker that answers calls.
+"""From a fork of the nursery to a worker that answers calls.
 
 The order is the point: read the plan, confine this process while it has one thread and no foreign
-code, and only then import what speaks to the host; the plugin comes last, when the host has checked
-the hello.
+code, and only then speak to the host; the plugin comes last, when the host has looked at us from
+outside.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import NoReturn
 
-from .confine import StepFailed, seal
-from .plan import EXIT_PLAN, EXIT_STEP, MAX_PLAN_BYTES, Plan
+from .confine import Birth, StepFailed, landlock, lock, namespaced, policy, seal
+from .plan import EXIT_PLAN, EXIT_STEP, MAX_PLAN_BYTES, PLAN_FD, Plan
 
 
-def main(plan_fd: int) -> NoReturn:
+def work(birth: Birth) -> NoReturn:
     """Never returns: ends the process with one of the exit codes of ``plan``, or 0 after a stop."""
     try:
-        plan = read_plan(plan_fd)
+        plan = read_plan(PLAN_FD)
     except (OSError, ValueError, TypeError, KeyError) as error:
         leave(EXIT_PLAN, f"the confinement plan could not be read: {error}")
     environment(plan)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe, read by line
     try:
-        layers = seal(plan)
-    except StepFailed as error:
-        leave(EXIT_STEP, f"confinement failed at step {error}")
-    from .loop import serve
+        abi = landlock.kernel_abi() if plan.probe else 0
+        layers = seal(plan, birth)
+        if plan.probe:
+            tell(plan, layers + lock(plan, birth), abi)
+        from .loop import serve
 
-    leave(serve(plan, layers))
+        leave(serve(plan, birth, layers))
+    except StepFailed as error:
+        if plan.probe:
+            print(json.dumps({"step": error.step, "errno": error.errno, "words": str(error)}))
+        leave(EXIT_STEP, f"confinement failed at step {error}")
+
+
+def tell(plan: Plan, layers: tuple[str, ...], abi: int) -> NoReturn:
+    """A probe's answer: which steps were carried out, and what can be done after them."""
+    from .attest import attest
+
+    answer = {
+        "layers": layers,
+        "acts": attest(plan),
+        "landlock": abi,
+        "syscalls": policy.described(
+            subprocess=plan.subprocess,
+            tunnel=plan.tunnel,
+            own_pid=None if namespaced(plan) else os.getpid(),
+        ),
+    }
+    print(json.dumps(answer))
+    leave(0)
 
 
 def read_plan(fd: int) -> Plan:

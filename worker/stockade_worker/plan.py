@@ -23,14 +23,23 @@ MAX_PLAN_BYTES = 64 * 1024
 LISTEN_FD = 3  # the listening UNIX socket that the host connects to
 PLAN_FD = 4  # a pipe with the plan; closed once it is read
 TUNNEL_FD = 5  # a connected UNIX socket to the egress; only where the plan has a tunnel
+DOOR_FD = 10  # the first of the folders that the plan holds open
 
 EXIT_PLAN = 70  # exit code: the plan could not be read
 EXIT_STEP = 71  # exit code: a step of it failed, its name is on stderr
 EXIT_LOAD = 72  # exit code: the plugin could not be loaded, the reason went to the host before
+EXIT_BEGIN = 73  # exit code: it could not even begin to read its plan
+
+# What goes between a host and its nursery, on a SOCK_SEQPACKET pair.
+FORK_REQUEST = "<QB"  # number, flags; with descriptors: plan, listener, stdout, stderr, tunnel
+FORK_REPLY = "<QBq"  # number, one of the three below, and pid, errno or wait status
+FORKED, FAILED, ENDED = 0, 1, 2  # with a pidfd of the child; the fork failed; the child has ended
+WITH_NAMESPACES = 1  # flag
 
 FULL, RESTRICTED, NONE = "full", "restricted", "none"  # tiers, strongest first
 
-READ, WRITE, EXECUTE = "read", "write", "execute"  # what a path may be used for; each with READ
+# What a path may be used for, each with READ; DEVICE is for mounts of single device nodes.
+READ, WRITE, EXECUTE, DEVICE = "read", "write", "execute", "device"
 
 
 class Limits(NamedTuple):
@@ -75,6 +84,8 @@ class Plan(NamedTuple):
     (name, what it points to) and ``blanks`` (folders covered by empty ones) make the root of a
     worker with namespaces, ``paths`` what Landlock allows. ``uid`` and ``gid`` are what it becomes,
     -1 where it stays what it is. ``cpus`` are the processors it may use, none: all.
+    ``doors`` are folders that are opened while everything is reachable and used as
+    ``/proc/self/fd/N`` from then on, from ``DOOR_FD`` up, where there are no mounts of one's own.
     ``probe``: try the steps, tell how it went, and leave.
     """
 
@@ -95,6 +106,7 @@ class Plan(NamedTuple):
     uid: int = -1
     gid: int = -1
     cpus: tuple[int, ...] = ()
+    doors: tuple[str, ...] = ()
     subprocess: bool = False
     tunnel: bool = False
     probe: bool = False
@@ -114,6 +126,6 @@ class Plan(NamedTuple):
         fields["mounts"] = tuple(Mount(*one) for one in fields["mounts"])
         fields["paths"] = tuple(Path(*one) for one in fields["paths"])
         fields["links"] = tuple((name, points) for name, points in fields["links"])
-        for name in ("layers", "blanks", "cpus"):
+        for name in ("layers", "blanks", "cpus", "doors"):
             fields[name] = tuple(fields[name])
         return cls(**fields)

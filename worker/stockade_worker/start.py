@@ -1,19 +1,20 @@
-"""The child's first file: ``python -I -S -B start.py PLAN_FD``.
+"""A nursery's first file: ``python -I -S -B /proc/self/fd/N/stockade_worker/start.py CONTROL_FD HOST``.
 
 Run by its path, with nothing but the standard library on ``sys.path``. It adds the folder it lies
-in (the base environment, the host's own and read-only) and goes on in ``main``, which is compiled
-in advance while this is not.
+in (the base environment, the host's own and read-only) and goes on in ``nursery``, which is
+compiled in advance while this is not. The folder comes as a descriptor, so that no path of the
+host's gets into the modules that every worker has in its memory.
 """
 
 import sys
 
 
 def run() -> None:
-    """Put the base environment on the path and become a worker."""
+    """Put the base environment on the path and become a nursery."""
     sys.path.append(__file__.rsplit("/", 2)[0])
-    from stockade_worker.main import main
+    from stockade_worker.nursery import main
 
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))
 
 
 if __name__ == "__main__":

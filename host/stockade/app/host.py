@@ -47,6 +47,7 @@ from stockade_sdk.rerank import RerankRequest, RerankResponse
 
 from .allocator import tune_allocator
 from .background import Background
+from .confining import Confining
 from .journal import Journal
 from .runtimes import Runtimes
 
@@ -212,13 +213,15 @@ class Host:
             on_event(event)
 
         await stack.enter_async_context(Background(self._journal.keep))
+        confining = Confining(self.home, self.settings, environment)
         self._supervisor = await stack.enter_async_context(
             Supervisor(
-                Runtimes(self.home, self.settings, broker, environment, self.state.require),
+                Runtimes(self.home, self.settings, broker, confining, self.state.require),
                 self.home.run,
                 self.settings.supervision,
                 on_event=news,
                 on_line=self._logbook.write,
+                keep_nursery=self.settings.sandbox.nursery,
             )
         )
         self._dispatcher = Dispatcher(

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from stockade.egress import BoundSecret, Broker, Outlet
-from stockade.errors import Refused, StateError
-from stockade.packages import plugin_path, verify_installed
-from stockade.sandbox.plan import TIER, plan_worker
-from stockade.settings import TIERS, Home, Settings
+from stockade.errors import StateError
+from stockade.packages import verify_installed
+from stockade.settings import Home, Settings
 from stockade.state import Installed, Secrets, StoredSecret
-from stockade.supervisor import Launch, PluginRuntime, Prepared
+from stockade.supervisor import PluginRuntime
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.limits import Limits
 from stockade_sdk.manifest import Manifest, read_manifest
-from stockade_worker.plan import MALLOC_ENVIRONMENT
 
-PYTHON = str(getattr(sys, "_base_executable", None) or sys.executable)
-FLAGS = ("-I", "-S", "-B", "-X", "utf8")  # isolated, no site packages, no .pyc written
+from .confining import Confining
 
 
 class Runtimes:
@@ -33,11 +29,11 @@ class Runtimes:
         home: Home,
         settings: Settings,
         broker: Broker,
-        environment: Path,
+        confining: Confining,
         record_of: Callable[[str], Installed],
     ) -> None:
         self._home, self._settings, self._broker = home, settings, broker
-        self._environment = environment
+        self._confining = confining
         self._record_of = record_of
         self._secrets = Secrets(home)
         self._made: dict[str, tuple[object, PluginRuntime]] = {}
@@ -45,12 +41,10 @@ class Runtimes:
     def __call__(self, name: str) -> PluginRuntime:
         """The runtime of an installed plugin, as it stands now.
 
-        Raises HostError where there is none or its files were changed, Refused below the operator's
-        minimum tier, ProviderError where it must not be started or cannot be for want of
-        configuration.
+        Raises HostError where there is none or its files were changed, ProviderError where it must
+        not be started or cannot be for want of configuration.
         """
         record = self._record_of(name)
-        _refuse_weak(self._settings.minimum_tier)
         _refuse_stopped(record)
         secrets = self._secrets.of(name)
         made_of = (record, [(secret.name, secret.value, secret.hosts) for secret in secrets])
@@ -79,9 +73,13 @@ class Runtimes:
                 capability for model in manifest.served_models for capability in model.capabilities
             ),
             limits=limits,
-            load=self._load(record, manifest, limits, outlet, secrets),
             outlet=outlet,
-            prepare=lambda launch: self._prepare(record, limits, launch),
+            prepare=partial(
+                self._confining.prepare,
+                record,
+                limits,
+                self._load(record, manifest, limits, outlet, secrets),
+            ),
         )
 
     def _load(
@@ -92,9 +90,6 @@ class Runtimes:
         outlet: Outlet,
         secrets: tuple[StoredSecret, ...],
     ) -> wire.Load:
-        path = [str(plugin_path(self._home, record))]
-        if record.environment:
-            path.append(str(self._home.environments / record.environment))
         values = {secret.name: secret.value for secret in secrets}
         handed = dict(outlet.placeholders)
         for secret in record.granted.secrets:
@@ -102,11 +97,11 @@ class Runtimes:
                 handed[secret.name] = values[secret.name]
         return wire.Load(
             entry=str(manifest.entry),
-            path=tuple(path),
+            path=(),  # where it lies for a worker, and its data, is said by the plan
             config=configuration(record, manifest),
             secrets=handed,
             environment=_passed(record.granted.environment, os.environ),
-            data_dir=self._data_dir(record),
+            data_dir=None,
             concurrency=limits.concurrency,
         )
 
@@ -133,28 +128,6 @@ class Runtimes:
             secrets=tuple(bound),
         )
 
-    def _data_dir(self, record: Installed) -> str | None:
-        if not any(path.is_data for path in (*record.granted.read, *record.granted.write)):
-            return None
-        folder = self._home.data_of(record.name)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return str(folder)
-
-    def _prepare(self, record: Installed, limits: Limits, launch: Launch) -> Prepared:
-        plan = plan_worker(
-            plugin=record.name,
-            digest=record.digest,
-            limits=limits,
-            launch=launch.word,
-            host_pid=os.getpid(),
-            listen_fd=launch.listen_fd,
-            scratch=str(launch.scratch),
-        )
-        start = self._environment / "stockade_worker" / "start.py"
-        return Prepared(
-            argv=(PYTHON, *FLAGS, str(start)), env=MALLOC_ENVIRONMENT, plan=plan, tier=TIER
-        )
-
 
 def configuration(record: Installed, manifest: Manifest) -> dict[str, Any]:
     """What the operator set, with the manifest's defaults.
@@ -174,15 +147,6 @@ def configuration(record: Installed, manifest: Manifest) -> dict[str, Any]:
                 f"run: stockade config set {record.name} {name} VALUE",
             )
     return values
-
-
-def _refuse_weak(minimum: str) -> None:
-    if TIERS.index(minimum) > TIERS.index(TIER):
-        raise Refused(
-            f"no plugin is started: the operator wants tier {minimum}, workers reach {TIER}",
-            why="this version builds no wall of the kernel's around a worker",
-            remedy='set minimum_tier = "none" in stockade.toml to run plugins all the same',
-        )
 
 
 def _refuse_stopped(record: Installed) -> None:

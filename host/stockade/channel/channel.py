@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError)
 BROKEN = "broken"  # an error's code where the worker broke the protocol
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
+MAX_DENIALS = 100  # denied acts between two pings; an honest worker tells no more in its life
 
 Value = TypeVar("Value")
 
@@ -37,7 +38,12 @@ Value = TypeVar("Value")
 class Channel:
     """The host's end of one worker. Use :meth:`connect`; it ends with :meth:`fail`."""
 
-    def __init__(self, outlet: Outlet, on_log: Callable[[wire.Log], None]) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        on_log: Callable[[wire.Log], None],
+        on_denied: Callable[[wire.Denied], None] = lambda denied: None,
+    ) -> None:
         self.violation: str | None = None
         self._loop = asyncio.get_running_loop()
         self._calls: Calls[Answer[Raw] | Stream] = Calls()
@@ -46,6 +52,7 @@ class Channel:
         self._connection = Connection(self)
         self._exchanges = Exchanges(outlet, self._send, lambda: self._connection.room)
         self._on_log, self._logs = on_log, 0
+        self._on_denied, self._denials = on_denied, 0
         self._hello: asyncio.Future[wire.Hello] = self._loop.create_future()
         self._loaded: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
         self._pong: asyncio.Future[None] | None = None
@@ -55,14 +62,19 @@ class Channel:
 
     @classmethod
     async def connect(
-        cls, path: str, *, outlet: Outlet, on_log: Callable[[wire.Log], None]
+        cls,
+        path: str,
+        *,
+        outlet: Outlet,
+        on_log: Callable[[wire.Log], None],
+        on_denied: Callable[[wire.Denied], None] = lambda denied: None,
     ) -> Channel:
         """Connect to a listening UNIX socket and wait until its peer speaks ZMTP.
 
         The caller puts the deadline round it. Raises OSError where nobody listens,
         ProviderError(protocol) where the peer is no ZMTP PAIR or hangs up.
         """
-        channel = cls(outlet, on_log)
+        channel = cls(outlet, on_log, on_denied)
         connection = channel._connection
         await channel._loop.create_unix_connection(lambda: connection, path)
         try:
@@ -98,7 +110,7 @@ class Channel:
     async def ping(self) -> None:
         """Return when the worker's loop has come round; the caller puts the deadline round it."""
         self._nonce += 1
-        self._logs = 0
+        self._logs = self._denials = 0
         self._pong = self._loop.create_future()
         self._send(wire.Ping(self._nonce))
         await self._first(self._pong)
@@ -195,13 +207,18 @@ class Channel:
                 self._exchanges.close(id)
 
     def _about_itself(
-        self, frame: wire.Hello | wire.Loaded | wire.LoadFailed | wire.Pong | wire.Log
+        self,
+        frame: wire.Hello | wire.Loaded | wire.LoadFailed | wire.Pong | wire.Log | wire.Denied,
     ) -> None:
         match frame:
             case wire.Log():
                 self._logs += 1
                 if self._logs <= MAX_LOGS:
                     self._on_log(frame)
+            case wire.Denied():
+                self._denials += 1
+                if self._denials <= MAX_DENIALS:
+                    self._on_denied(frame)
             case wire.Pong(nonce=nonce):
                 self._answered_ping(nonce)
             case wire.Hello():

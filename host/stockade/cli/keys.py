@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,7 +12,7 @@ from stockade.cli.output import note, print_json, print_table
 from stockade.cli.stored import host_rules, manifest_of, opened
 
 if TYPE_CHECKING:
-    from stockade.state import Installed
+    from stockade.state import Installed, Secrets, StoredSecret
     from stockade_sdk.hosts import HostRule
     from stockade_sdk.permissions import SecretRequest
 
@@ -33,10 +33,20 @@ def set_secret(
             metavar="H[:P]", help="Bind it to a further host that you allowed. Repeatable."
         ),
     ] = None,
+    file: Annotated[
+        bool, typer.Option("--file", help="Keep it in secrets.json, even where a keyring works.")
+    ] = False,
+    from_environment: Annotated[
+        bool,
+        typer.Option("--from-environment", help="Keep no value, only the hosts; see secrets list."),
+    ] = False,
 ) -> None:
     """Keep a key; its value is read from stdin or a hidden prompt."""
+    from stockade.errors import UsageError
     from stockade.state import Secrets
 
+    if file and from_environment:
+        raise UsageError("--file and --from-environment exclude each other", remedy="give one")
     with opened() as (home, state):
         record = state.require(plugin)
         wanted = _declared(record, name)
@@ -44,13 +54,45 @@ def set_secret(
         chosen = host_rules(host or [])
         _check_hosts(record, chosen)
         secrets = Secrets(home)
-        before = secrets.get(plugin, name)
-        hosts = chosen if chosen or before is None else before.hosts  # a new value, bound as ever
-        secrets.set(plugin, name, _value(name), hosts)
+        before = {(one.plugin, one.name): one.hosts for one in secrets.list()}
+        hosts = chosen or before.get((plugin, name), ())  # a new value, bound as ever
+        if from_environment:
+            secrets.bind(plugin, name, hosts)
+            place = f"is read from the variable {_variable(plugin, name)}"
+        else:
+            place = f"is kept in {_keep(secrets, plugin, name, hosts, file=file)}"
     goes = [str(rule) for rule in (*wanted.hosts, *hosts)]
-    print(f"Kept {name} of {plugin}; it goes to {', '.join(goes) or 'no host yet'}.")
-    if not goes and not wanted.expose:
+    print(f"{name} of {plugin} {place}; it goes to {', '.join(goes) or 'no host yet'}.")
+    if wanted.expose:
+        note(f"note: its manifest says expose = true: {plugin} sees the value itself")
+    elif not goes:
         note(f"note: bind it to a host: stockade secrets set {plugin} {name} --host HOST")
+
+
+def _keep(
+    secrets: Secrets, plugin: str, name: str, hosts: tuple[HostRule, ...], *, file: bool
+) -> str:
+    """Keep a value, in the keyring where one works; where it is now, in words."""
+    from stockade.state.os_keyring import os_keyring
+    from stockade.state.vault import VaultFailed
+
+    value = _value(name)
+    if not file:
+        try:
+            vault = os_keyring()
+            secrets.set(plugin, name, value, hosts, vault=vault)
+        except VaultFailed as failed:
+            note(f"note: not in the keyring of this account: it {failed.reason}")
+        else:
+            return f"the keyring of this account ({vault.title})"
+    secrets.set(plugin, name, value, hosts)
+    return str(secrets.path)
+
+
+def _variable(plugin: str, name: str) -> str:
+    from stockade.state.secret_variables import variable_of
+
+    return variable_of(plugin, name)
 
 
 @app.command("list")
@@ -61,27 +103,58 @@ def list_secrets(
     from stockade.state import Secrets
 
     with opened() as (home, state):
-        kept = {(secret.plugin, secret.name): secret for secret in Secrets(home).list()}
+        secrets = Secrets(home)
+        kept = {(secret.plugin, secret.name): secret for secret in secrets.list()}
         wanted = {
             (record.name, secret.name): secret
             for record in state.list()
             for secret in manifest_of(record).permissions.secrets
         }
-    rows = []
-    for plugin, name in sorted({*kept, *wanted}):
-        asked, stored = wanted.get((plugin, name)), kept.get((plugin, name))
-        rules = (*(asked.hosts if asked else ()), *(stored.hosts if stored else ()))
-        hosts = list(dict.fromkeys(map(str, rules)))
-        rows.append({"plugin": plugin, "name": name, "set": stored is not None, "hosts": hosts})
+        rows = [
+            _row(plugin, name, wanted.get((plugin, name)), kept.get((plugin, name)), secrets)
+            for plugin, name in sorted({*kept, *wanted})
+        ]
     if json:
-        print_json(rows)
+        print_json([row._asdict() for row in rows])
     elif not rows:
         print("No plugin asks for a key.")
     else:
         print_table(
-            ("PLUGIN", "NAME", "SET", "HOSTS"),
-            [(row["plugin"], row["name"], row["set"], _joined(row["hosts"])) for row in rows],
+            ("PLUGIN", "NAME", "SET", "SOURCE", "HOSTS", "SEEN BY IT"),
+            [row._replace(hosts=", ".join(row.hosts)) for row in rows],  # type: ignore[arg-type]
         )
+        if not all(row.set for row in rows):
+            note("A key can also come from the environment: STOCKADE_SECRET_<PLUGIN>__<NAME>.")
+
+
+class _Row(NamedTuple):
+    """One key of `secrets list --json`; `source` is null where it is not set."""
+
+    plugin: str
+    name: str
+    set: bool
+    source: str | None
+    hosts: list[str]
+    expose: bool
+
+
+def _row(
+    plugin: str,
+    name: str,
+    asked: SecretRequest | None,
+    stored: StoredSecret | None,
+    secrets: Secrets,
+) -> _Row:
+    rules = (*(asked.hosts if asked else ()), *(stored.hosts if stored else ()))
+    source = secrets.source(plugin, name)
+    return _Row(
+        plugin=plugin,
+        name=name,
+        set=source is not None,
+        source=source,
+        hosts=list(dict.fromkeys(map(str, rules))),
+        expose=asked is not None and asked.expose,
+    )
 
 
 @app.command("remove")
@@ -91,15 +164,20 @@ def remove_secret(plugin: Annotated[str, PLUGIN], name: Annotated[str, NAME]) ->
     from stockade.state import Secrets
 
     with opened() as (home, _):
-        if not Secrets(home).remove(plugin, name):
+        secrets = Secrets(home)
+        if not secrets.remove(plugin, name):
             raise UsageError(
-                f"there is no key {name!r} of {plugin!r}", remedy="see: stockade secrets list"
+                f"there is no key {name!r} of {plugin!r}",
+                why=_unset_why(secrets, plugin, name),
+                remedy="see: stockade secrets list",
             )
     print(f"Forgot {name} of {plugin}.")
 
 
-def _joined(hosts: object) -> str:
-    return ", ".join(hosts) if isinstance(hosts, list) else ""
+def _unset_why(secrets: Secrets, plugin: str, name: str) -> str:
+    if secrets.source(plugin, name) is None:
+        return ""
+    return f"it is only in the environment, as {_variable(plugin, name)}: unset that"
 
 
 def _declared(record: Installed, name: str) -> SecretRequest:

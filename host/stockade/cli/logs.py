@@ -14,7 +14,7 @@ import typer
 from stockade.cli.output import note, safe
 from stockade.cli.stored import opened
 
-__all__ = ["follow", "last_lines", "logs"]
+__all__ = ["follow", "is_denial", "last_lines", "logs"]
 
 POLL_S = 0.2
 CHUNK = 64 * 1024
@@ -28,30 +28,46 @@ def logs(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, metavar="N", help="This many of the last lines.")
     ] = 100,
+    denied: Annotated[
+        bool, typer.Option("--denied", help="Only what it was denied, and what would allow it.")
+    ] = False,
 ) -> None:
     """Show what a plugin printed and did.
 
-    What it printed and logged, what it asked of the network, and what became of its workers.
+    What it printed and logged, what it asked of the network, what it was denied, and what became
+    of its workers.
     """
+    wanted = is_denial if denied else _any
     with opened() as (home, state):
         state.require(name)
         path = home.log_of(name)
     if not follow_on:
-        found = last_lines(path, lines)
+        found = last_lines(path, lines, wanted)
         if not found and lines and not path.exists():
             note(f"{name} has logged nothing so far")
+        elif not found and lines and denied:
+            note(f"{name} was denied nothing, as far as its log goes back")
         for line in found:
             print(safe(line))
         return
-    for line in follow(path, lines, wait=lambda: time.sleep(POLL_S)):
+    for line in follow(path, lines, lambda: time.sleep(POLL_S), wanted):
         print(safe(line), flush=True)
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a log, the older file that was put aside included."""
+def is_denial(line: str) -> bool:
+    """Whether a line of a log tells of a denied act: time, source, text, as `Logbook` writes it."""
+    return line.split(maxsplit=2)[1:2] == ["denied"]
+
+
+def _any(line: str) -> bool:
+    return True
+
+
+def last_lines(path: Path, count: int, wanted: Callable[[str], bool] = _any) -> list[str]:
+    """The last lines of a log that are wanted, the older file that was put aside included."""
     kept: deque[str] = deque(maxlen=count)
     for part in (path.with_name(f"{path.name}.1"), path):
-        kept.extend(_lines_of(part))
+        kept.extend(filter(wanted, _lines_of(part)))
     return list(kept)
 
 
@@ -63,18 +79,20 @@ def _lines_of(path: Path) -> list[str]:
         return []
 
 
-def follow(path: Path, count: int, wait: Callable[[], None]) -> Iterator[str]:
-    """The last lines, then each new whole one, for ever.
+def follow(
+    path: Path, count: int, wait: Callable[[], None], wanted: Callable[[str], bool] = _any
+) -> Iterator[str]:
+    """The last lines that are wanted, then each new whole one, for ever.
 
     `wait` lets time pass. A file that was put aside is read to its end before the new one; one that
     was cut is read from its beginning.
     """
     kept: deque[str] = deque(maxlen=count)
-    kept.extend(_lines_of(path.with_name(f"{path.name}.1")))
+    kept.extend(filter(wanted, _lines_of(path.with_name(f"{path.name}.1"))))
     file, rest = _opened(path), b""
     if file is not None:
         *whole, rest = file.read().split(b"\n")
-        kept.extend(map(_text, whole))
+        kept.extend(filter(wanted, map(_text, whole)))
     yield from kept
     try:
         while True:
@@ -84,7 +102,7 @@ def follow(path: Path, count: int, wait: Callable[[], None]) -> Iterator[str]:
             # Read after that look: what was written until it was put aside is in it by now.
             while file is not None and (chunk := file.read(CHUNK)):
                 *whole, rest = (rest + chunk).split(b"\n")
-                yield from map(_text, whole)
+                yield from filter(wanted, map(_text, whole))
             if moved and file is not None:
                 file.close()
                 file, rest = None, b""

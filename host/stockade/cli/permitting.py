@@ -1,4 +1,7 @@
-"""`permissions show`, `grant`, `revoke`: what a plugin may do, after it was installed."""
+"""`permissions show`, `grant`, `revoke`: what a plugin may do, after it was installed.
+
+`permissions observe` is in `observing`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import typer
 from stockade.cli.asking import agree
 from stockade.cli.groups import group
 from stockade.cli.installing import granted_words
+from stockade.cli.observing import observe
 from stockade.cli.output import print_json, print_table, safe
 from stockade.cli.stored import host_rules, manifest_of, opened
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = group("Show and change what a plugin may do.")
+app.command("observe")(observe)
 NAME = typer.Argument(metavar="NAME", help="The plugin.")
 WORDS = typer.Argument(
     metavar="[PERMISSION]...", help="network, network:HOST, secrets:NAME, read:PATH, tunnel, ..."

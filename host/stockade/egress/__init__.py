@@ -1,8 +1,21 @@
 """Egress: the only way out. May a plugin reach this host? `targets`, `addresses`, `outlet`."""
 
 from .broker import MAX_BODY_BYTES, Broker
-from .outlet import Decision, Outlet
+from .decision import ALLOW_HOST, BINDING, NETWORK, Decision
+from .outlet import Outlet
+from .own import OwnPorts
 from .secrets import BoundSecret
 from .upstream import Upstream
 
-__all__ = ["MAX_BODY_BYTES", "BoundSecret", "Broker", "Decision", "Outlet", "Upstream"]
+__all__ = [
+    "ALLOW_HOST",
+    "MAX_BODY_BYTES",
+    "NETWORK",
+    "BINDING",
+    "BoundSecret",
+    "Broker",
+    "Decision",
+    "Outlet",
+    "OwnPorts",
+    "Upstream",
+]

@@ -15,7 +15,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
-__all__ = ["AddressRefused", "Reach", "Verdict", "check_address", "judge"]
+__all__ = ["OWN", "AddressRefused", "Reach", "Verdict", "check_address", "judge", "spellings"]
 
 
 class Reach(enum.Enum):
@@ -59,6 +59,7 @@ _RESERVED: Final = Verdict(Reach.INTERNAL, "a reserved address")
 _UNSPECIFIED: Final = Verdict(Reach.NEVER, "no address of any machine")
 _MULTICAST: Final = Verdict(Reach.NEVER, "a multicast address")
 _BROADCAST: Final = Verdict(Reach.NEVER, "a broadcast address")
+OWN: Final = Verdict(Reach.NEVER, "a port of the host's own")
 
 # First match decides, so the narrower network comes first.
 _TABLE_4: Final = tuple(
@@ -133,6 +134,17 @@ def carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
     if address in _COMPATIBLE and bits > 1:  # :: and ::1 are addresses of their own
         return (IPv4Address(bits & _LOW_32),)
     return ()
+
+
+def spellings(address: str) -> tuple[str, ...]:
+    """An address without its zone, and the IPv4 addresses inside it; as given if it is none."""
+    plain = address.partition("%")[0]
+    try:
+        parsed = ip_address(plain)
+    except ValueError:
+        return (address,)
+    inner = carried(parsed) if isinstance(parsed, IPv6Address) else ()
+    return (plain, *map(str, inner))
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import anyio.to_thread
+
+from stockade.errors import SettingsError
+from stockade.settings import EgressSettings, Proxy
 from stockade_sdk.hosts import HostRule
 
-from .outlet import Decision, Outlet, Terms
+from .decision import Decision
+from .outlet import Outlet, Terms
 from .resolve import Lookup, SystemLookups
+from .routes import Forbidden
 from .secrets import BoundSecret, Keyring
 from .targets import Grant
 from .upstream import Waits
@@ -41,15 +47,22 @@ class Broker:
         on_decision: Callable[[Decision], None] = lambda decision: None,
         lookup: Lookup | None = None,
         tls: ssl.SSLContext | None = None,
+        forbidden: Forbidden = lambda address, port: False,
+        network: EgressSettings = EgressSettings(),  # noqa: B008 (a frozen value)
     ) -> AsyncIterator[Broker]:
-        """A broker; leaving closes every connection, requests under way included.
+        """A broker; leaving closes every connection, requests and tunnels under way included.
 
-        `on_decision` gets one `Decision` per request, at its end. `lookup` resolves names (default:
-        the system's resolver). `tls` says which certificates are good (default: the system's
-        authorities).
+        `on_decision` gets one `Decision` per request or tunnel, at its end. `lookup` resolves names
+        (default: the system's resolver). `tls` says which certificates are good (default: the
+        system's authorities, and those of the network's `ca_file`). No rule of anybody's opens an
+        address and port that `forbidden` says yes to: the host's own, see `OwnPorts`. `network` is
+        taken as it is: whoever honours the environment has asked `EgressSettings.or_of` before.
+        Raises `SettingsError` for a `ca_file` that cannot be used.
         """
+        if tls is None and network.ca_file:
+            tls = await anyio.to_thread.run_sync(_trusting, network.ca_file)
         waits = Waits(connect_timeout_s, first_byte_timeout_s, idle_timeout_s)
-        broker = cls(Terms(waits, max_body_bytes, on_decision, tls), lookup)
+        broker = cls(Terms(waits, max_body_bytes, on_decision, tls, forbidden, network), lookup)
         try:
             yield broker
         finally:
@@ -70,13 +83,31 @@ class Broker:
         besides: only an exact rule there opens an internal address or plain http. Close the outlet
         (`aclose`) when its plugin stops.
         """
+        proxy = self._terms.network.proxy
         outlet = Outlet(
             plugin,
             Grant(network, operator_hosts),
-            Keyring(plugin, secrets),
+            Keyring(plugin, secrets, unsaid=proxy.secrets if isinstance(proxy, Proxy) else ()),
             self._lookup or SystemLookups(),
             self._terms,
         )
         self._outlets = [one for one in self._outlets if not one.is_closed]
         self._outlets.append(outlet)
         return outlet
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """The system's authorities and a file's; reads files. Raises `SettingsError`."""
+    import ssl
+
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"the authorities in {ca_file} cannot be read",
+            why=error.strerror or str(error),
+            remedy="name a PEM file in ca_file under [egress], or in SSL_CERT_FILE",
+        ) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -11,25 +11,29 @@ import io
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import aiohttp
 import anyio
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
+from stockade.settings import Proxy
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 
-from .addresses import check_address
-from .resolve import Lookup, NotFound
-from .targets import Grant, Target
+from .resolve import NotFound
+from .routes import Routes
+from .targets import Target
 from .upstream import Waits
 
 __all__ = ["Answer", "Client", "failure"]
 
 KEEP_ALIVE_S: Final = 15.0  # idle connections; vendors close theirs after 5 to 600 s
 BUFFER_BYTES: Final = 64 * 1024  # aiohttp pauses the peer at twice this
+MAX_IDLE: Final = 64  # connections of one outlet that wait for their next request
 MAX_LINE_BYTES: Final = 16 * 1024  # one header of an answer; security policies take 4 to 8 KiB
 MAX_HEADERS: Final = 200
 PLAIN_BODY_BYTES: Final = 512 * 1024  # larger ones are written in turns with the rest of the loop
@@ -41,21 +45,17 @@ class _Lost(aiohttp.ClientError):
     """The connection went before the answer's head. Not a class that aiohttp sends again for."""
 
 
-class _CheckedResolver(AbstractResolver):
-    """Resolves once per connection and gives aiohttp the checked addresses to connect to, so that
-    a name cannot stand for another machine between the check and the connection.
+class _Addresses(AbstractResolver):
+    """Gives aiohttp the addresses to connect to, asked for once per connection, so that a name
+    cannot stand for another machine between the check and the connection.
     """
 
-    def __init__(self, grant: Grant, lookup: Lookup) -> None:
-        self._grant, self._lookup = grant, lookup
+    def __init__(self, addresses: Callable[[str, int], Awaitable[Sequence[str]]]) -> None:
+        self._addresses = addresses
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        exact = self._grant.names(host, port)
-        found = await self._lookup(host, port)
-        for address in found:
-            check_address(host, address, operator_allowed=exact)
         return [
             ResolveResult(
                 hostname=host,
@@ -65,27 +65,43 @@ class _CheckedResolver(AbstractResolver):
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in found
+            for address in await self._addresses(host, port)
         ]
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Keeps only so many idle connections: aiohttp itself bounds those in use alone, and a plugin
+    that may reach "*.example.com" has as many hosts as it likes.
+    """
+
+    def _release(
+        self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False
+    ) -> None:
+        idle = sum(map(len, self._conns.values()))
+        super()._release(key, protocol, should_close=should_close or idle >= MAX_IDLE)
+
+
 class Client:
     """One outlet's connections. Made inside the event loop; `aclose` ends every one of them."""
 
-    def __init__(
-        self, grant: Grant, lookup: Lookup, waits: Waits, tls: ssl.SSLContext | None
-    ) -> None:
-        self._grant = grant
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=_CheckedResolver(grant, lookup),
+    def __init__(self, routes: Routes, waits: Waits, tls: ssl.SSLContext | None) -> None:
+        self._routes, self._waits, self._tls = routes, waits, tls
+        self._direct = self._session(routes.addresses)
+        self._proxied: dict[Proxy, aiohttp.ClientSession] = {}
+
+    def _session(
+        self, addresses: Callable[[str, int], Awaitable[Sequence[str]]]
+    ) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=_Connector(
+                resolver=_Addresses(addresses),
                 use_dns_cache=False,  # every connection is a new check
                 limit=0,  # the outlet limits requests
                 keepalive_timeout=KEEP_ALIVE_S,
-                ssl=tls or True,
+                ssl=self._tls or True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("content-type",),
@@ -97,8 +113,8 @@ class Client:
             max_headers=MAX_HEADERS,
             timeout=aiohttp.ClientTimeout(
                 total=None,  # the outlet's, for it covers the body too
-                connect=waits.connect_s,
-                sock_read=waits.first_byte_s,
+                connect=self._waits.connect_s,
+                sock_read=self._waits.first_byte_s,
             ),
             middlewares=(_send_once,),
         )
@@ -115,16 +131,22 @@ class Client:
         `target` was granted, and has secrets filled in. Raises what `failure` translates,
         and `AddressRefused`.
         """
-        if target.is_address:  # aiohttp asks no resolver then
-            exact = self._grant.names(target.host, target.port)
-            check_address(target.host, target.host, operator_allowed=exact)
+        proxy = self._routes.proxy_for(target.host, target.port)
+        session = self._direct if proxy is None else await self._through(proxy, target)
+        if proxy is None and target.is_address:  # aiohttp asks no resolver then
+            self._routes.check(target.host, target.host, target.port)
+        authorization = _authorization(proxy)
+        if proxy is not None and target.is_plain:  # the request itself goes to the proxy
+            headers = [*headers, *authorization.items()]
         large = body is not None and len(body) > PLAIN_BODY_BYTES
-        answer = await self._session.request(
+        answer = await session.request(
             method,
             URL(target.url, encoded=True),
             headers=headers,
             data=io.BytesIO(body) if large and body is not None else body,
             allow_redirects=False,
+            proxy=None if proxy is None else URL(f"http://{proxy.endpoint}"),
+            proxy_headers=None if proxy is None or target.is_plain else authorization,
         )
         if answer.connection is not None and (protocol := answer.connection.protocol) is not None:
             # From here on the waits are the outlet's: only while somebody wants the next chunk.
@@ -132,10 +154,34 @@ class Client:
             protocol.start_timeout()
         return answer
 
+    async def _through(self, proxy: Proxy, target: Target) -> aiohttp.ClientSession:
+        """Connections by way of a proxy, for a target that it may be asked for."""
+        with anyio.move_on_after(self._waits.connect_s) as scope:
+            await self._routes.check_proxied(proxy, target.host, target.port)
+        if scope.cancelled_caught:
+            raise aiohttp.ConnectionTimeoutError
+        session = self._proxied.get(proxy)
+        if session is None:
+
+            async def addresses(host: str, port: int) -> Sequence[str]:
+                if (host, port) != (proxy.host, proxy.port):
+                    raise NotFound("it was not to be connected to")  # none but the proxy here
+                return await self._routes.proxy_addresses(proxy)
+
+            session = self._proxied[proxy] = self._session(addresses)
+        return session
+
     async def aclose(self) -> None:
         """Close every connection at once."""
         with anyio.CancelScope(shield=True):
-            await self._session.close()
+            for session in (self._direct, *self._proxied.values()):
+                await session.close()
+
+
+def _authorization(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or not proxy.authorization:
+        return {}
+    return {"proxy-authorization": proxy.authorization}
 
 
 async def _send_once(
@@ -172,6 +218,8 @@ def failure(error: Exception, target: Target, waits: Waits) -> ProviderError | N
             return _network(f"{where} showed a certificate that is not good: {_cause(error)}")
         case aiohttp.ClientSSLError():
             return _network(f"{where} did not agree on TLS: {_cause(error)}")
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return _network(f"{where} could not be reached: {_proxys(error)}")
         case aiohttp.ClientConnectorError():
             return _network(f"{where} could not be connected to: {_cause(error)}")
         case aiohttp.ClientResponseError():
@@ -190,6 +238,12 @@ def failure(error: Exception, target: Target, waits: Waits) -> ProviderError | N
 
 def _network(message: str) -> ProviderError:
     return ProviderError(ErrorKind.NETWORK, message)
+
+
+def _proxys(error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the operator's proxy refused it with status {error.status}"
+    return f"the operator's proxy does not answer: {_cause(error)}"
 
 
 def _cause(error: Exception) -> str:

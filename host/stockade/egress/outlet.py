@@ -3,7 +3,7 @@
 For one request: its URL is read strictly, matched against the grant, its headers are rebuilt, real
 keys take the place of placeholders, the name is resolved once, every address is checked, and the
 connection goes to a checked address. Redirects are handed back, for the request that follows one
-is a new decision. Not here: tunnels, retries, what an answer means.
+is a new decision. Not here: retries, what an answer means.
 """
 
 from __future__ import annotations
@@ -16,47 +16,34 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import anyio.to_thread
-import msgspec
 
+from stockade.settings import EgressSettings
 from stockade_sdk.errors import ErrorKind, PermissionDenied, ProviderError, TimeoutPhase
 from stockade_sdk.text import show
 
 from .addresses import AddressRefused
+from .decision import ALLOW_HOST, BINDING, NETWORK, Decision, Subject
 from .headers import HeadersRefused, request_headers
 from .resolve import Lookup
-from .secrets import Filled, Keyring
+from .routes import Forbidden, Routes
+from .secrets import Filled, Keyring, SecretRefused
 from .targets import Decided, Grant, Target, TargetRefused, read_target
+from .tunnel import Tunnels, TunnelTerms
 from .upstream import Upstream, Waits
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from types import ModuleType
 
     from .client import Answer, Client
 
-__all__ = ["Decision", "Outlet", "Terms"]
+__all__ = ["Outlet", "Terms"]
 
 AT_A_TIME: Final = 64  # requests of one outlet
+TUNNEL_BODIES: Final = 16  # a tunnel lives for many requests: so many of the largest bodies
 # No CONNECT (a tunnel), no TRACE (it repeats the request, key and all).
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request, for the log. `host` is "" and `port` 0 for an unreadable URL.
-
-    `reason` is for the operator: "" where all went well, else what did not; it may name an internal
-    address, never a secret. Bytes are of bodies, as the plugin sees them.
-    """
-
-    plugin: str
-    host: str
-    port: int
-    rule: str | None
-    allowed: bool
-    reason: str
-    bytes_out: int = 0
-    bytes_in: int = 0
-    status: int | None = None
 
 
 class Terms(NamedTuple):
@@ -66,33 +53,18 @@ class Terms(NamedTuple):
     max_body_bytes: int
     on_decision: Callable[[Decision], None]
     tls: ssl.SSLContext | None
+    forbidden: Forbidden
+    network: EgressSettings
 
 
-class _Request:
-    """One request on its way: what is known of it so far, for its `Decision`."""
+class _Request(Subject):
+    """A request, and until when it has to be done."""
 
-    __slots__ = ("allowed", "bytes_out", "deadline", "method", "reason", "rule", "target")
+    __slots__ = ("deadline", "method")
 
     def __init__(self, method: str, deadline: float) -> None:
+        super().__init__()
         self.method, self.deadline = method, deadline
-        self.target = Target("", "", 0, "")
-        self.rule: str | None = None
-        self.allowed = False
-        self.reason = ""
-        self.bytes_out = 0
-
-    def decision(self, plugin: str, upstream: Upstream | None) -> Decision:
-        return Decision(
-            plugin=plugin,
-            host=self.target.host,
-            port=self.target.port,
-            rule=self.rule,
-            allowed=self.allowed,
-            reason=self.reason,
-            bytes_out=self.bytes_out,
-            bytes_in=upstream.bytes_in if upstream is not None else 0,
-            status=upstream.status if upstream is not None else None,
-        )
 
 
 class Outlet:
@@ -102,10 +74,12 @@ class Outlet:
         self, plugin: str, grant: Grant, keyring: Keyring, lookup: Lookup, terms: Terms
     ) -> None:
         self._plugin, self._grant, self._keyring = plugin, grant, keyring
-        self._lookup, self._terms = lookup, terms
+        self._terms = terms
+        self._routes = Routes(grant, lookup, terms.forbidden, terms.network)
         self._slots = anyio.Semaphore(AT_A_TIME, fast_acquire=True)
         self._client: Client | None = None
         self._translate: Callable[[Exception, Target, Waits], ProviderError | None] | None = None
+        self._tunnels: set[Tunnels] = set()
         self._closed = False
 
     @property
@@ -131,14 +105,37 @@ class Outlet:
         """
         return self._open(method, url, headers, body, timeout_s)
 
+    async def tunnel(self, end: socket.socket) -> str:
+        """Carry the raw tunnels of one worker whose plugin was granted them; takes `end` over.
+
+        `end` is connected to what the worker inherited as its `TUNNEL_FD`. Returns when that is
+        closed, so run it in a task beside the worker, or when this outlet is; by then every
+        connection is ended. What it gives is the rule that the worker's end broke, "" for none.
+        """
+        if self._closed:
+            end.close()
+            return ""
+        waits = self._terms.waits
+        terms = TunnelTerms(waits, max_bytes=TUNNEL_BODIES * self._terms.max_body_bytes)
+        tunnels = Tunnels(
+            self._plugin, self._grant, self._routes, terms, self._terms.on_decision, end
+        )
+        self._tunnels.add(tunnels)
+        try:
+            return await tunnels.run()
+        finally:
+            self._tunnels.discard(tunnels)
+
     @property
     def is_closed(self) -> bool:
         """Whether `aclose` was called."""
         return self._closed
 
     async def aclose(self) -> None:
-        """Close every connection; requests under way fail, later ones too."""
+        """Close every connection, tunnels too; requests under way fail, later ones too."""
         self._closed = True
+        for tunnels in self._tunnels:
+            tunnels.close()
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -173,7 +170,9 @@ class Outlet:
             request.reason = request.reason or f"given up: {type(error).__name__}"
             raise
         finally:
-            self._terms.on_decision(request.decision(self._plugin, upstream))
+            if upstream is not None:
+                request.bytes_in, request.status = upstream.bytes_in, upstream.status
+            self._terms.on_decision(request.decision(self._plugin))
 
     def _prepare(
         self, request: _Request, url: str, headers: Sequence[tuple[str, str]], body: bytes | None
@@ -187,6 +186,7 @@ class Outlet:
             raise PermissionDenied(f"plugin {self._plugin!r}: {refused}") from refused
         decided: Decided = self._grant.decide(target)
         if decided.rule is None:
+            request.want(ALLOW_HOST if target.is_plain else NETWORK)
             raise PermissionDenied(f"plugin {self._plugin!r} may not reach {decided.refusal}")
         request.rule = str(decided.rule)
         request.bytes_out = len(body) if body is not None else 0
@@ -199,7 +199,11 @@ class Outlet:
             plain = request_headers(headers)
         except HeadersRefused as refused:
             raise _invalid(str(refused)) from refused
-        filled = self._keyring.fill(target, plain, body)
+        try:
+            filled = self._keyring.fill(target, plain, body)
+        except SecretRefused as refused:
+            request.want(BINDING, refused.secret)
+            raise
         request.allowed = True
         return filled
 
@@ -227,13 +231,7 @@ class Outlet:
                     request.method, target._replace(path=filled.path), filled.headers, body
                 )
         except AddressRefused as refused:
-            request.allowed = False
-            request.reason = str(refused)
-            raise PermissionDenied(
-                f"plugin {self._plugin!r} may not reach {target.endpoint}: it is {refused.what}, "
-                "and only the operator opens those, host by host. If it is meant: "
-                f"stockade install SOURCE --allow-host {target.rule}"
-            ) from None
+            raise PermissionDenied(request.refuse_address(self._plugin, refused)) from None
         except Exception as error:
             said = self._meaning(target, error)
             if said is None:
@@ -273,9 +271,7 @@ class Outlet:
             raise ProviderError(ErrorKind.CANCELLED, f"plugin {self._plugin!r} is being stopped")
         if self._client is None:  # another first request may have been faster
             self._translate = client.failure
-            self._client = client.Client(
-                self._grant, self._lookup, self._terms.waits, self._terms.tls
-            )
+            self._client = client.Client(self._routes, self._terms.waits, self._terms.tls)
         return self._client
 
 

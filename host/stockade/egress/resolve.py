@@ -15,7 +15,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-__all__ = ["Lookup", "NotFound", "SystemLookups"]
+__all__ = ["Lookup", "NotFound", "SystemLookups", "TooManyLookups"]
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]  # host, port to addresses, at least one
 
@@ -25,6 +25,10 @@ MAX_RUNNING: Final = 32  # threads of one outlet, those given up included
 
 class NotFound(Exception):
     """A name has no address; the message is a clause for people."""
+
+
+class TooManyLookups(NotFound):
+    """Nobody was asked: too many lookups run already."""
 
 
 class _Begun:
@@ -49,7 +53,9 @@ class SystemLookups:
             self._limiter = anyio.CapacityLimiter(AT_A_TIME)
         with self._lock:
             if self._running >= MAX_RUNNING:
-                raise NotFound(f"{MAX_RUNNING} earlier lookups of this plugin have had no answer")
+                raise TooManyLookups(
+                    f"{MAX_RUNNING} earlier lookups of this plugin have had no answer"
+                )
             self._running += 1
         state = _Begun()
         try:

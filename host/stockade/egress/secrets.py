@@ -21,7 +21,7 @@ from stockade_sdk.hosts import HostRule
 from .redact import Redactor
 from .targets import Target, named
 
-__all__ = ["BoundSecret", "Filled", "Keyring"]
+__all__ = ["BoundSecret", "Filled", "Keyring", "SecretRefused"]
 
 PREFIX: Final = "stk_placeholder_"
 _BODY: Final = "the body"
@@ -67,6 +67,14 @@ class BoundSecret:
         )
 
 
+class SecretRefused(PermissionDenied):
+    """A placeholder is on its way to a host that its `secret` is not bound to."""
+
+    def __init__(self, message: str, secret: str) -> None:
+        super().__init__(message)
+        self.secret = secret
+
+
 class Filled(NamedTuple):
     """A request as it goes out, real values in it: never to be logged."""
 
@@ -86,7 +94,10 @@ class Keyring:
         plugin: str,
         bound: Sequence[BoundSecret],
         new_token: Callable[[], str] = lambda: secrets.token_hex(8),
+        *,
+        unsaid: Sequence[str] = (),
     ) -> None:
+        """`unsaid` must not come back either, though no request of the plugin's carries it."""
         self._plugin = plugin
         self._set = tuple(
             (secret, secret.value, f"{PREFIX}{secret.name}_{new_token()}")
@@ -95,7 +106,7 @@ class Keyring:
         )
         written = {secret.name: placeholder for secret, _, placeholder in self._set}
         self.placeholders = {secret.name: written.get(secret.name, "") for secret in bound}
-        self.redactor = Redactor(value for _, value, _ in self._set)
+        self.redactor = Redactor([*(value for _, value, _ in self._set), *unsaid])
 
     def fill(
         self, target: Target, headers: Sequence[tuple[str, str]], body: bytes | None
@@ -126,9 +137,10 @@ class Keyring:
         if not places:
             return
         if not bound:
-            raise PermissionDenied(
+            raise SecretRefused(
                 f"plugin {self._plugin!r} may not send {secret.name} to {target.endpoint}: "
-                + _not_bound(self._plugin, secret, target)
+                + _not_bound(self._plugin, secret, target),
+                secret.name,
             )
         if secret.header is None:
             where, wrong = "headers and the URL", [p for p in places if p in _NOWHERE]

@@ -2,6 +2,7 @@
 
 from .child import Child, Exit, OnLine, Stream
 from .lines import Budget, plain
+from .nursery import Nurseries, NurseryGone, Program
 from .run_folder import Listener, RunFolder, sweep_stale
 from .trees import remove_tree, removing
 from .usage import Usage, read_usage
@@ -11,7 +12,10 @@ __all__ = [
     "Child",
     "Exit",
     "Listener",
+    "Nurseries",
+    "NurseryGone",
     "OnLine",
+    "Program",
     "RunFolder",
     "Stream",
     "Usage",

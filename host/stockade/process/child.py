@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Final, Literal
+from typing import Final, Literal, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -40,18 +40,44 @@ class Exit:
     signal: int | None = None
 
 
-class Child:
-    """A running child; made by `start`, which also starts the tasks that watch it."""
+class Parent(Protocol):
+    """Whoever can reap a child: this process, or the nursery that it was forked in."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pidfd: int) -> None:
-        self.pid = process.pid
+    def kill_group(self) -> None:
+        """SIGKILL to its process group, which must still be its own."""
+        ...
+
+    async def reap(self) -> Exit:
+        """How it ended; called once its end was seen, and returns soon in any case."""
+        ...
+
+
+class Child:
+    """A running child, with the tasks that watch it; made by `start`, or by a nursery."""
+
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int,
+        parent: Parent,
+        pipes: Mapping[Stream, int],
+        on_line: OnLine,
+        tasks: TaskGroup,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Takes over `pidfd` and the reading ends `pipes`. Cancelling `tasks` kills the child."""
+        self.pid = pid
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._process = process
         self._pidfd = pidfd
+        self._parent = parent
+        self._pipes = dict(pipes)
         self._over: Exit | None = None
         self._exited = anyio.Event()
-        self._pipes_open = 0
+        self._pipes_open = len(pipes)
         self._pipes_ended = anyio.Event()
+        for fd in self._pipes.values():
+            os.set_blocking(fd, False)
+        tasks.start_soon(self._watch, on_line, clock, name=f"child {pid}")
 
     @classmethod
     def start(
@@ -89,17 +115,15 @@ class Child:
             process.kill()
             process.communicate()  # reaps it and closes its pipes
             raise
-        child = cls(process, pidfd)
-        pipes: tuple[tuple[Stream, IO[bytes] | None], ...] = (
-            ("stdout", process.stdout),
-            ("stderr", process.stderr),
-        )
-        for _, pipe in pipes:
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            child._pipes_open += 1
-        tasks.start_soon(child._watch, pipes, on_line, clock, name=f"child {process.pid}")
-        return child
+        assert process.stdout is not None
+        assert process.stderr is not None
+        pipes: dict[Stream, int] = {
+            "stdout": os.dup(process.stdout.fileno()),
+            "stderr": os.dup(process.stderr.fileno()),
+        }
+        process.stdout.close()
+        process.stderr.close()
+        return cls(process.pid, pidfd, _Ourselves(process, pidfd), pipes, on_line, tasks, clock)
 
     @property
     def over(self) -> Exit | None:
@@ -119,25 +143,19 @@ class Child:
         # It may have ended a moment ago, unreaped: its group may live still.
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        self._kill_group()
+        self._parent.kill_group()
 
     def usage(self) -> Usage | None:
         """Its state, memory and time; None once it has ended."""
         return None if self._over is not None else read_usage(self.pid)
 
-    async def _watch(
-        self,
-        pipes: tuple[tuple[Stream, IO[bytes] | None], ...],
-        on_line: OnLine,
-        clock: Callable[[], float],
-    ) -> None:
+    async def _watch(self, on_line: OnLine, clock: Callable[[], float]) -> None:
         try:
             async with anyio.create_task_group() as readers:
-                for stream, pipe in pipes:
-                    assert pipe is not None
-                    readers.start_soon(self._read, stream, pipe.fileno(), on_line, clock)
+                for stream, fd in self._pipes.items():
+                    readers.start_soon(self._read, stream, fd, on_line, clock)
                 await anyio.wait_readable(self._pidfd)
-                self._kill_group()
+                self._parent.kill_group()
                 with anyio.move_on_after(SETTLE_S):
                     await self._pipes_ended.wait()
                 readers.cancel_scope.cancel()
@@ -182,14 +200,26 @@ class Child:
         self.kill()
         with anyio.move_on_after(REAP_S):
             await anyio.wait_readable(self._pidfd)
-        self._over = self._reap()
+        self._over = await self._parent.reap()
         os.close(self._pidfd)
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+        for fd in self._pipes.values():
+            os.close(fd)
         self._exited.set()
 
-    def _reap(self) -> Exit:
+
+class _Ourselves:
+    """The parent of a child that this process started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pidfd: int) -> None:
+        self._process, self._pidfd = process, pidfd
+
+    def kill_group(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # all gone, or under another uid by now
+            return
+
+    async def reap(self) -> Exit:
         try:
             # WNOWAIT leaves it a zombie, so that the group id is still its own while we kill.
             over = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
@@ -198,12 +228,6 @@ class Child:
             return Exit()
         if over is None:  # stuck in the kernel, as on a dead network disk; it ends when it can
             return Exit()
-        self._kill_group()
+        self.kill_group()
         code = self._process.wait()
         return Exit(code=code) if code >= 0 else Exit(signal=-code)
-
-    def _kill_group(self) -> None:
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # all gone, or under another uid by now
-            return

@@ -4,12 +4,14 @@ Reading changes nothing on disk; folders are made by `Home.ensure`. Decides noth
 and ceilings are applied by whoever starts a worker.
 """
 
+from stockade.settings.egress import EgressSettings, Proxy
 from stockade.settings.home import HOME_VARIABLE, Home
 from stockade.settings.reading import parse_settings, read_settings
 from stockade.settings.values import (
     TIERS,
     GatewaySettings,
     RequestSettings,
+    SandboxSettings,
     Settings,
     SupervisionSettings,
 )
@@ -17,9 +19,12 @@ from stockade.settings.values import (
 __all__ = [
     "HOME_VARIABLE",
     "TIERS",
+    "EgressSettings",
     "GatewaySettings",
     "Home",
+    "Proxy",
     "RequestSettings",
+    "SandboxSettings",
     "Settings",
     "SupervisionSettings",
     "parse_settings",

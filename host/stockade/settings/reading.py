@@ -6,11 +6,20 @@ from functools import partial
 from typing import Any, TypeVar
 
 from stockade.errors import SettingsError
+from stockade.settings.egress import (
+    MAX_EXEMPTS,
+    EgressSettings,
+    Exempt,
+    Proxy,
+    parse_exempt,
+    parse_proxy,
+)
 from stockade.settings.home import Home
 from stockade.settings.values import (
     TIERS,
     GatewaySettings,
     RequestSettings,
+    SandboxSettings,
     Settings,
     SupervisionSettings,
 )
@@ -62,10 +71,13 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
         requests=_requests(top.table("requests")),
         supervision=_supervision(top.table("supervision")),
         gateway=_gateway(top.table("gateway")),
+        egress=_egress(top.table("egress")),
         routes=_routes(top.table("routes")),
         aliases=_aliases(top.table("aliases")),
         ceilings=_ceilings(top.table("ceilings")),
-        minimum_tier=top.get("minimum_tier", _tier, "none"),
+        sandbox=_sandbox(top.table("sandbox")),
+        minimum_tier=top.get("minimum_tier", _tier, "full"),
+        plugin_minimum_tiers=_plugins(top.table("plugins")),
     )
     top.finish()
     return settings
@@ -150,6 +162,17 @@ def _gateway(table: _Table) -> GatewaySettings:
     return settings
 
 
+def _egress(table: _Table) -> EgressSettings:
+    default = EgressSettings()
+    settings = EgressSettings(
+        proxy=table.get("proxy", _proxy, default.proxy),
+        no_proxy=table.get("no_proxy", _exempts, default.no_proxy),
+        ca_file=table.get("ca_file", _file, default.ca_file),
+    )
+    table.finish()
+    return settings
+
+
 def _routes(table: _Table) -> dict[Capability, tuple[str, ...]]:
     empty: tuple[str, ...] = ()
     found = {capability: table.get(capability.value, _targets, empty) for capability in Capability}
@@ -176,6 +199,43 @@ def _ceilings(table: _Table) -> dict[str, float]:
     return found
 
 
+def _sandbox(table: _Table) -> SandboxSettings:
+    default = SandboxSettings()
+    first, last = table.get("uids", _uids, (default.first_uid, default.last_uid))
+    settings = SandboxSettings(
+        nursery=table.get("nursery", _switch, default.nursery), first_uid=first, last_uid=last
+    )
+    table.finish()
+    return settings
+
+
+def _plugins(table: _Table) -> dict[str, str]:
+    """`[plugins.NAME] minimum_tier`, by name; names of plugins that are not installed do nothing."""
+    found: dict[str, str] = {}
+    for name in table.values:
+        one = table.table(name)
+        tier = one.get("minimum_tier", _tier, "")
+        one.finish()
+        if tier:
+            found[name] = tier
+    return found
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TextRefused("is neither true nor false", "write true or false, without quotes")
+    return value
+
+
+def _uids(value: Any) -> tuple[int, int]:
+    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (dash and first.isdigit() and last.isdigit()):
+        raise TextRefused("is no range of users", 'write it as in "1900000000-1900065535"')
+    if not 0 < int(first) <= int(last) < 2**32 - 1:
+        raise TextRefused("is no range of users", "write two numbers from 1 to 4294967294")
+    return int(first), int(last)
+
+
 def _duration(value: Any) -> float:
     if not isinstance(value, str):
         raise TextRefused("is not text with a unit", 'write it as in "20s"')
@@ -195,6 +255,25 @@ def _text(value: Any, limit: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
         raise TextRefused("is not a line of text", f"write 1 to {limit} characters in quotes")
     return value
+
+
+def _proxy(value: Any) -> Proxy | bool | None:
+    if not isinstance(value, str):
+        raise TextRefused("is not text", 'write it as in "http://proxy.corp.example:3128"')
+    return parse_proxy(value)
+
+
+def _exempts(value: Any) -> tuple[Exempt, ...]:
+    if not isinstance(value, list) or len(value) > MAX_EXEMPTS:
+        raise TextRefused("is not a list of hosts", 'write it as in ["*.internal.example"]')
+    return tuple(parse_exempt(_text(item, 256)) for item in value)
+
+
+def _file(value: Any) -> str:
+    path = _text(value, 4096)
+    if not path.startswith("/"):
+        raise TextRefused("is not a whole path", 'write it as in "/etc/ssl/corp.pem"')
+    return path
 
 
 def _target(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 import msgspec
 
+from stockade.settings.egress import EgressSettings
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import Limits
 
-__all__ = ["TIERS", "GatewaySettings", "RequestSettings", "Settings", "SupervisionSettings"]
+__all__ = ["TIERS", "GatewaySettings", "RequestSettings", "SandboxSettings", "Settings", "SupervisionSettings"]
 
 TIERS = ("none", "restricted", "full")  # weakest first
 
@@ -35,20 +36,45 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8787
 
 
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How workers are confined: from a kept `nursery` or each from a fresh start, and the users
+    that a host which is root gives its workers, from `first_uid` to `last_uid`.
+    """
+
+    nursery: bool = True
+    # Above what systemd-nspawn and container engines hand out, below 2**31, which not all programs
+    # take for a positive number ("Users, Groups, UIDs and GIDs on systemd Systems").
+    first_uid: int = 1_900_000_000
+    last_uid: int = 1_900_065_535
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator set; everything has a default.
 
     `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
-    `ceilings` maps fields of `Limits` to the most that a plugin gets.
+    `ceilings` maps fields of `Limits` to the most that a plugin gets. `minimum_tier` holds for
+    plugins that `plugin_minimum_tiers` does not name.
     """
 
     requests: RequestSettings = RequestSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     gateway: GatewaySettings = GatewaySettings()
+    egress: EgressSettings = EgressSettings()
     routes: dict[Capability, tuple[str, ...]] = {}
     aliases: dict[str, str] = {}
     ceilings: dict[str, float] = {}
-    minimum_tier: str = "none"
+    sandbox: SandboxSettings = SandboxSettings()
+    minimum_tier: str = "full"
+    plugin_minimum_tiers: dict[str, str] = {}
+
+    def minimum_tier_of(self, plugin: str, *, needs_full: bool) -> str:
+        """The weakest tier that a plugin may be started in. One that `needs_full` (it was granted
+        a network or programs) gets no less, unless the operator named it.
+        """
+        named = self.plugin_minimum_tiers.get(plugin)
+        if named is not None:
+            return named
+        return "full" if needs_full else self.minimum_tier
 
     def within_ceilings(self, limits: Limits) -> Limits:
         """The limits, each cut to its ceiling where there is one."""

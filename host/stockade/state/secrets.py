@@ -1,36 +1,48 @@
-"""The operator's keys, in a file of the owner's alone. The only reader is the egress.
+"""The operator's keys: in the OS keyring, in a file of the owner's alone, or in the environment.
+The only reader is the egress.
 
-A value is in no `repr` and in no error; listings give names and hosts.
+A value is in no `repr` and in no error; listings give names and hosts. What was kept with `set`
+comes before a variable of the environment, and a kept value that cannot be had is an error, never
+a reason to take another.
 """
 
+from __future__ import annotations
+
 import os
-import stat
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
-from stockade.errors import Refused, StateError, UsageError
+from stockade.errors import StateError, UsageError
 from stockade.settings import Home
-from stockade.state.files import folder_lock, replace_file
+from stockade.state.files import folder_lock
+from stockade.state.os_keyring import os_keyring
+from stockade.state.secret_file import Content, Entry, read_secrets, write_secrets
+from stockade.state.secret_variables import variable_of, variables_of
+from stockade.state.vault import Vault, VaultFailed
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import check_secret_name
 from stockade_sdk.text import TextRefused, show
 
-__all__ = ["MAX_VALUE", "Secrets", "StoredSecret"]
+__all__ = ["ENVIRONMENT", "FILE", "KEYRING", "MAX_VALUE", "Secrets", "StoredSecret"]
 
 MAX_VALUE = 4096  # characters; the longest in use are signed tokens of some 2,000
-MAX_FILE_BYTES = 16 * 1024 * 1024
+KEYRING, FILE, ENVIRONMENT = "keyring", "file", "environment"  # where a value is
+ITEM_BYTES: Final = 8  # random, so that no two values are ever filed under one name
 
 
 class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of one plugin, the further hosts that the operator bound it to, and its value."""
+    """One key of one plugin, the further hosts that the operator bound it to, its value, and where
+    that is: `source` is KEYRING, FILE or ENVIRONMENT.
+    """
 
     plugin: str
     name: str
     hosts: tuple[HostRule, ...] = ()
     value: str = ""
+    source: str = FILE
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("plugin", self.plugin), ("name", self.name), ("hosts", self.hosts)]
@@ -40,99 +52,169 @@ class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
         return f"StoredSecret(plugin={self.plugin!r}, name={self.name!r}, hosts={hosts!r})"
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    value: str
-    hosts: list[str] = []
-
-    def __repr__(self) -> str:
-        return "_Entry()"
-
-
-_Content = dict[str, dict[str, _Entry]]
-
-
 class Secrets:
-    """The secrets file. Every call reads it anew, so that other processes' changes count."""
+    """All keys of a home. Every call reads the file anew, so that other processes' changes count.
 
-    def __init__(self, home: Home) -> None:
+    `environment` is the operator's (default: this process's own), `vault` opens the keyring once a
+    kept value is in it.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        environment: Mapping[str, str] | None = None,
+        vault: Callable[[], Vault] = os_keyring,
+    ) -> None:
         self._home = home
         self.path = home.secrets_file
+        self._environment = os.environ if environment is None else environment
+        self._open_vault = vault
+        self._vault: Vault | None = None
+        self._values: dict[str, str] = {}  # by item; an item's value never changes
 
     def get(self, plugin: str, name: str) -> StoredSecret | None:
-        entry = self._read().get(plugin, {}).get(name)
-        return None if entry is None else _stored(plugin, name, entry)
+        """One key; the value is "" where it was bound to hosts and is set nowhere."""
+        entry = read_secrets(self.path).get(plugin, {}).get(name)
+        return self._found(plugin, name, entry, self._variables(plugin))
 
     def of(self, plugin: str) -> tuple[StoredSecret, ...]:
-        """Every key of one plugin, with values, by name."""
-        entries = self._read().get(plugin, {})
-        return tuple(_stored(plugin, name, entry) for name, entry in sorted(entries.items()))
+        """Every key of one plugin that has a value, with it, by name."""
+        entries, variables = read_secrets(self.path).get(plugin, {}), self._variables(plugin)
+        found = [
+            self._found(plugin, name, entries.get(name), variables)
+            for name in sorted({*entries, *variables})
+        ]
+        return tuple(one for one in found if one is not None and one.value)
 
     def list(self) -> tuple[StoredSecret, ...]:
-        """Every key without its value, by plugin and name."""
+        """Every key that was kept or bound, without its value, by plugin and name."""
         return tuple(
-            msgspec.structs.replace(_stored(plugin, name, entry), value="")
-            for plugin, entries in sorted(self._read().items())
+            _without_value(plugin, name, entry)
+            for plugin, entries in sorted(read_secrets(self.path).items())
             for name, entry in sorted(entries.items())
         )
 
-    def set(self, plugin: str, name: str, value: str, hosts: tuple[HostRule, ...] = ()) -> None:
-        """Keep a key. Raises `UsageError` where the name or the value cannot be one."""
-        try:
-            check_secret_name(name)
-        except TextRefused as refused:
-            raise UsageError(f"{show(name)} {refused.message}", remedy=refused.remedy) from None
+    def source(self, plugin: str, name: str) -> str | None:
+        """Where a key's value is, None where it has none. Opens no keyring."""
+        entry = read_secrets(self.path).get(plugin, {}).get(name, Entry())
+        if entry.item or entry.value:
+            return KEYRING if entry.item else FILE
+        return ENVIRONMENT if name in self._variables(plugin) else None
+
+    def set(
+        self,
+        plugin: str,
+        name: str,
+        value: str,
+        hosts: tuple[HostRule, ...] = (),
+        *,
+        vault: Vault | None = None,
+    ) -> None:
+        """Keep a key, its value in `vault` if there is one. Raises `UsageError` where the name or
+        the value cannot be one, `VaultFailed` where the vault fails; what was kept then stands.
+        """
+        _check_name(name)
         _check_value(value)
-        self._home.ensure()
-        with folder_lock(self._home.root):
-            content = self._read()
-            entry = _Entry(value=value, hosts=[str(rule) for rule in hosts])
-            content.setdefault(plugin, {})[name] = entry
-            self._write(content)
+        if vault is None:
+            self._keep(plugin, name, Entry(value=value, hosts=_written(hosts)))
+            return
+        item = f"{plugin}/{name}#{secrets.token_hex(ITEM_BYTES)}"
+        vault.set(item, value)
+        self._keep(plugin, name, Entry(item=item, hosts=_written(hosts)))
+
+    def bind(self, plugin: str, name: str, hosts: tuple[HostRule, ...]) -> None:
+        """Keep the hosts of a key and no value, which is then the environment's."""
+        _check_name(name)
+        self._keep(plugin, name, Entry(hosts=_written(hosts)))
 
     def remove(self, plugin: str, name: str) -> bool:
-        """Forget a key; whether there was one."""
+        """Forget a key; whether there was one. Raises StateError where it is forgotten and its
+        value could not be taken out of the keyring.
+        """
         return self._forget(plugin, name)
 
     def remove_all(self, plugin: str) -> bool:
-        """Forget every key of a plugin; whether there was one."""
+        """Forget every key of a plugin; otherwise as `remove`."""
         return self._forget(plugin, None)
+
+    def _keep(self, plugin: str, name: str, entry: Entry) -> None:
+        self._home.ensure()
+        with folder_lock(self._home.root):
+            content = read_secrets(self.path)
+            before = content.setdefault(plugin, {}).get(name, Entry())
+            content[plugin][name] = entry
+            write_secrets(self.path, content)
+        # Last: killed before, the old value is one that nothing refers to, and no key is lost.
+        self._take_out([before.item])
 
     def _forget(self, plugin: str, name: str | None) -> bool:
         if not self.path.exists():
             return False
         with folder_lock(self._home.root):
-            content = self._read()
+            content = read_secrets(self.path)
             entries = content.get(plugin, {})
-            gone = bool(entries) if name is None else name in entries
+            gone = {k: v for k, v in entries.items() if name is None or k == name}
             if gone:
-                kept = {} if name is None else {k: v for k, v in entries.items() if k != name}
-                content.pop(plugin)
-                if kept:
-                    content[plugin] = kept
-                self._write(content)
-            return gone
+                content[plugin] = {k: v for k, v in entries.items() if k not in gone}
+                write_secrets(self.path, _without_empty(content))
+        self._take_out([entry.item for entry in gone.values()])
+        return bool(gone)
 
-    def _read(self) -> _Content:
-        content = _private_content(self.path)
-        if content is None:
-            return {}
-        with suppress(ValueError, RecursionError):
-            return msgspec.json.decode(content, type=_Content)
-        # Without the decoder's words: they could quote the file.
-        raise StateError(
-            f"{self.path} is damaged",
-            why="it is not the JSON that stockade writes",
-            remedy="move it away and set the keys again with `stockade secrets set`",
-        )
+    def _take_out(self, items: Iterable[str]) -> None:
+        for item in filter(None, items):
+            try:
+                self._opened().remove(item)
+            except VaultFailed as failed:
+                raise StateError(
+                    f"the keyring may still have the value that was filed as {item}",
+                    why=f"it {failed.reason}",
+                    remedy="remove it there by hand; stockade does not use it any more",
+                ) from None
 
-    def _write(self, content: _Content) -> None:
-        try:
-            replace_file(self.path, msgspec.json.encode(content))
-        except OSError as error:
-            raise StateError(f"cannot write {self.path}", why=error.strerror or "") from error
+    def _variables(self, plugin: str) -> dict[str, str]:
+        return variables_of(plugin, self._environment)
+
+    def _found(
+        self, plugin: str, name: str, entry: Entry | None, variables: Mapping[str, str]
+    ) -> StoredSecret | None:
+        if entry is None and name not in variables:
+            return None
+        kept = entry or Entry()
+        found = _without_value(plugin, name, kept)
+        if found.source == KEYRING:
+            value = self._taken(found, kept.item)
+        elif found.source == FILE:
+            value = kept.value
+        else:
+            value = variables.get(name, "")
+            if value:
+                _check_value(value, f"the variable {variable_of(plugin, name)}")
+        return msgspec.structs.replace(found, value=value)
+
+    def _taken(self, found: StoredSecret, item: str) -> str:
+        if item not in self._values:
+            try:
+                value = self._opened().get(item)
+                if value is None:
+                    raise VaultFailed("has no such item")
+            except VaultFailed as failed:
+                raise StateError(
+                    f"the key {found.name} of {found.plugin} could not be had from the keyring",
+                    why=f"it {failed.reason}",
+                    remedy="unlock it, or keep the key in a file: stockade secrets set "
+                    f"{found.plugin} {found.name} --file",
+                ) from None
+            self._values[item] = value
+        return self._values[item]
+
+    def _opened(self) -> Vault:
+        if self._vault is None:
+            self._vault = self._open_vault()
+        return self._vault
 
 
-def _stored(plugin: str, name: str, entry: _Entry) -> StoredSecret:
+def _without_value(plugin: str, name: str, entry: Entry) -> StoredSecret:
     try:
         hosts = tuple(HostRule.parse(text) for text in entry.hosts)
     except TextRefused as refused:
@@ -141,41 +223,31 @@ def _stored(plugin: str, name: str, entry: _Entry) -> StoredSecret:
             why=str(refused),
             remedy=f"set it again with `stockade secrets set {plugin} {name}`",
         ) from None
-    return StoredSecret(plugin=plugin, name=name, hosts=hosts, value=entry.value)
+    source = KEYRING if entry.item else FILE if entry.value else ENVIRONMENT
+    return StoredSecret(plugin=plugin, name=name, hosts=hosts, source=source)
 
 
-def _check_value(value: str) -> None:
+def _without_empty(content: Content) -> Content:
+    return {plugin: entries for plugin, entries in content.items() if entries}
+
+
+def _written(hosts: tuple[HostRule, ...]) -> list[str]:
+    return [str(rule) for rule in hosts]
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_secret_name(name)
+    except TextRefused as refused:
+        raise UsageError(f"{show(name)} {refused.message}", remedy=refused.remedy) from None
+
+
+def _check_value(value: str, what: str = "the value of a key") -> None:
     if not 0 < len(value) <= MAX_VALUE:
-        raise UsageError(
-            "the value of a key is empty or too long", remedy=f"give 1 to {MAX_VALUE} characters"
-        )
+        raise UsageError(f"{what} is empty or too long", remedy=f"give 1 to {MAX_VALUE} characters")
     # A line break in a key would begin a header of its own (RFC 9110 5.5).
     if value != value.strip() or not value.isprintable():
         raise UsageError(
-            "the value of a key holds a control character or begins or ends with white space",
+            f"{what} holds a control character or begins or ends with white space",
             remedy="give the bare key, as the vendor shows it",
         )
-
-
-def _private_content(path: Path) -> bytes | None:
-    """The file's bytes, None where there is no file. Raises `Refused` where others may read it."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StateError(f"cannot open {path}", why=error.strerror or "") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise Refused(f"{path} is not a file of yours", remedy="move it away")
-        if found.st_mode & 0o077:
-            raise Refused(
-                f"others may read the keys in {path}",
-                why=f"its mode is {stat.S_IMODE(found.st_mode):04o}",
-                remedy=f"run `chmod 600 {path}`, and replace the keys if others use this machine",
-            )
-        if found.st_size > MAX_FILE_BYTES:
-            raise StateError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-        return file.read(MAX_FILE_BYTES + 1)

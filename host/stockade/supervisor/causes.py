@@ -9,13 +9,16 @@ import enum
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stockade.process.child import Exit
 from stockade.process.lines import plain
+from stockade.sandbox.cgroups import Counts
 from stockade_sdk.errors import ErrorKind, ProviderError, capped
-from stockade_sdk.limits import Limits, limits_as_written
+from stockade_sdk.limits import LIMIT_KINDS, Limits, limits_as_written
 from stockade_worker.plan import EXIT_LOAD, EXIT_PLAN, EXIT_STEP
+
+from .budget import Exceeded, limits_note
 
 SHOWN_LINES: Final = 5  # of stderr
 SHOWN_CHARACTERS: Final = 200  # of each
@@ -28,6 +31,19 @@ _OUT_OF_MEMORY: Final = (
     "Cannot allocate memory",
     "memory allocation of",
 )
+# A thread or process that was refused: CPython, OpenBLAS and others, Rust, shells.
+_NO_MORE_TASKS: Final = (
+    "can't start new thread",
+    "pthread_create failed",
+    "pthread_create() failed",
+    "failed to spawn thread",
+    "fork: retry:",
+    "Cannot fork",
+)
+_TRY_AGAIN: Final = "Resource temporarily unavailable"  # EAGAIN, which reads give as well
+_FORK_FRAMES: Final = ("in fork", "_fork_exec", "_execute_child", "os.fork", "posix_spawn")
+_NO_SPACE: Final = ("No space left on device", "File too large", "Disk quota exceeded")
+_NO_MORE_FILES: Final = ("Too many open files",)
 _SIGNALS: Final[dict[int, str]] = {
     signal.SIGSYS: "it made a system call that its sandbox forbids",
     signal.SIGSEGV: "native code of it used memory that is not its own",
@@ -71,6 +87,14 @@ class Who:
     limits: Limits
 
 
+class _Verdict(NamedTuple):
+    """What happened, and the keys of `[limits]` that would help."""
+
+    kind: ErrorKind
+    what: str
+    lines: tuple[str, ...] = ()
+
+
 def decode(
     who: Who,
     exit: Exit | None,
@@ -79,66 +103,142 @@ def decode(
     fault: Fault | None = None,
     reason: str = "",
     kernel_oom: bool = False,
+    counts: Counts | None = None,
+    exceeded: Exceeded | None = None,
     then: str = "",
 ) -> ProviderError:
     """The error that callers of a dead worker get: `worker_died`, `out_of_memory` or `protocol`.
 
-    `tail`: its last lines on stderr, escaped; `reason`: whatever `fault` was decided for;
-    `kernel_oom`: its cgroup counted an OOM kill; `then`: what happens next, a sentence.
+    `tail`: its last lines on stderr, escaped; `reason`: whatever `fault` was decided for; `counts`:
+    what its control group counted in its life, and `kernel_oom` the one thing that may be known
+    without; `exceeded`: the limit that the host ended it for; `then`: what happens next, a
+    sentence.
     """
-    kind, what, line = _judge(exit, tail, fault, reason, kernel_oom)
-    parts = [f"plugin {who.plugin} {who.version}: {what}"]
-    if line:
-        written = limits_as_written(who.limits)[line]
-        value = f'"{written}"' if isinstance(written, str) else f"{written:g}"
+    counts = counts or Counts(oom_kills=int(kernel_oom))
+    verdict = _judge(exit, tail, fault, reason, counts, exceeded)
+    parts = [f"plugin {who.plugin} {who.version}: {verdict.what}"]
+    written = limits_as_written(who.limits)
+    for line in verdict.lines:
+        value = f'"{written[line]}"' if isinstance(written[line], str) else f"{written[line]:g}"
         parts.append(f"it has limits.{line} = {value} in its plugin.toml; a higher one may help")
+    if exceeded is not None and exceeded.remedy:
+        parts.append(exceeded.remedy)
     words = [capped(shown, SHOWN_CHARACTERS) for shown in tail if shown.strip()][-SHOWN_LINES:]
     if words:
         parts.append("its last words: " + " | ".join(words))
     if then:
         parts.append(then)
-    return ProviderError(kind, "; ".join(parts))
+    return ProviderError(verdict.kind, "; ".join(parts))
 
 
 def _judge(
-    exit: Exit | None, tail: Sequence[str], fault: Fault | None, reason: str, kernel_oom: bool
-) -> tuple[ErrorKind, str, str]:
-    """Kind, what happened, and the key of `[limits]` that would help."""
+    exit: Exit | None,
+    tail: Sequence[str],
+    fault: Fault | None,
+    reason: str,
+    counts: Counts,
+    exceeded: Exceeded | None,
+) -> _Verdict:
     reason = capped(plain(reason.partition("\n")[0]), MAX_REASON)
-    match fault:
-        case Fault.VIOLATION:
-            return (
-                ErrorKind.PROTOCOL,
-                f"its worker was ended, for it broke the protocol: {reason}",
-                "",
-            )
-        case Fault.UNRESPONSIVE:
-            return ErrorKind.WORKER_DIED, f"its worker was ended as unresponsive: {reason}", ""
-        case Fault.START_DEADLINE:
-            return (
-                ErrorKind.WORKER_DIED,
-                "its worker was not ready in time and was ended",
-                "start_timeout",
-            )
-        case Fault.REFUSED | None:
-            pass
+    if exceeded is not None:  # the host's own deed; whatever followed came of it
+        return _of_limit(exceeded)
+    if fault is not None and fault is not Fault.REFUSED:
+        return _of_fault(fault, reason, counts)
     said = (*tail, reason)  # a failed load gives the exception as its reason
-    if kernel_oom or any(mark in line for line in said for mark in _OUT_OF_MEMORY):
-        return ErrorKind.OUT_OF_MEMORY, "its worker ran out of memory", "memory"
+    if counts.oom_kills:
+        return _Verdict(
+            ErrorKind.OUT_OF_MEMORY,
+            "its worker ran out of memory, the kernel killed it",
+            ("memory",),
+        )
+    if _says(said, _OUT_OF_MEMORY):
+        return _Verdict(ErrorKind.OUT_OF_MEMORY, "its worker ran out of memory", ("memory",))
+    died = ErrorKind.WORKER_DIED
+    lines: tuple[str, ...] = ()
     if fault is Fault.REFUSED:
-        return ErrorKind.WORKER_DIED, f"its worker could not be started: {reason}", ""
-    return ErrorKind.WORKER_DIED, *_of_exit(exit)
+        what = f"its worker could not be started: {reason}"
+    else:
+        what, lines = _of_exit(exit)
+    why, key = _of_words(said, counts)
+    if key and (exit is None or exit.signal is None or exit.signal == signal.SIGABRT):
+        return _Verdict(died, f"{why}: {what}", (key,))
+    if counts.pids_refused and "processes" not in lines:
+        # A signal may have had another cause: a refused thread is told, not blamed.
+        return _Verdict(died, f"{what}, and {_refused(counts)}", (*lines, "processes"))
+    return _Verdict(died, what, lines)
 
 
-def _of_exit(exit: Exit | None) -> tuple[str, str]:
+def _of_limit(exceeded: Exceeded) -> _Verdict:
+    kind = ErrorKind.OUT_OF_MEMORY if exceeded.limit == "memory" else ErrorKind.WORKER_DIED
+    name = {
+        "memory": "ran out of memory and was ended",
+        "processes": "had too many processes and threads and was ended",
+        "data": "was ended for its data folder",
+        "scratch": "was ended for its scratch space",
+        "output": "was ended for its output",
+    }.get(exceeded.limit, f"was over its limit of {exceeded.limit} and was ended")
+    lines = (exceeded.limit,) if exceeded.limit in LIMIT_KINDS else ()
+    return _Verdict(kind, f"its worker {name}: {exceeded.reason}", lines)
+
+
+def _of_fault(fault: Fault, reason: str, counts: Counts) -> _Verdict:
+    """A fault that the host saw; the counters may say what was behind it."""
+    if fault is Fault.VIOLATION:
+        what = f"its worker was ended, for it broke the protocol: {reason}"
+        return _Verdict(ErrorKind.PROTOCOL, what)
+    lines: tuple[str, ...] = ()
+    if fault is Fault.UNRESPONSIVE:
+        what = f"its worker was ended as unresponsive: {reason}"
+    else:
+        what, lines = "its worker was not ready in time and was ended", ("start_timeout",)
+    if counts.oom_kills:  # one of its processes, which it went on waiting for
+        what += ", and the kernel killed a process of it for want of memory"
+        lines += ("memory",)
+    if counts.pids_refused:
+        what += f", and {_refused(counts)}"
+        lines += ("processes",)
+    if limits_note(Counts(), counts) is not None:
+        what += (
+            f", and it was held back by its share of the processor for {counts.throttled_s:.1f} s"
+        )
+        lines += ("cpu",)
+    return _Verdict(ErrorKind.WORKER_DIED, what, lines)
+
+
+def _of_words(said: Sequence[str], counts: Counts) -> tuple[str, str]:
+    """Which limit its last words speak of, and the key of it; empty for none.
+
+    Its own words are a hint and no proof: they choose between limits, never between kinds of error,
+    want of memory apart.
+    """
+    forked = _says(said, (_TRY_AGAIN,)) and (counts.pids_refused or _says(said, _FORK_FRAMES))
+    if _says(said, _NO_MORE_TASKS) or forked:
+        return "its worker could start no more processes or threads", "processes"
+    if _says(said, _NO_SPACE):
+        return "its worker had no more space for files", "scratch"
+    if _says(said, _NO_MORE_FILES):
+        return "its worker could open no more files", "open_files"
+    return "", ""
+
+
+def _says(said: Sequence[str], marks: Sequence[str]) -> bool:
+    return any(mark in line for line in said for mark in marks)
+
+
+def _refused(counts: Counts) -> str:
+    return f"it had been refused {counts.pids_refused} processes or threads"
+
+
+def _of_exit(exit: Exit | None) -> tuple[str, tuple[str, ...]]:
     if exit is None or (exit.code is None and exit.signal is None):
-        return "its worker ended, nobody knows how", ""
+        return "its worker ended, nobody knows how", ()
     if exit.signal is None:
         why = _CODES.get(exit.code or 0, "")
-        return f"its worker left with exit code {exit.code}" + (f" ({why})" if why else ""), ""
+        return f"its worker left with exit code {exit.code}" + (f" ({why})" if why else ""), ()
     name, why = signal_name(exit.signal), _SIGNALS.get(exit.signal, "")
     what = f"its worker died of {name}" + (f" ({why})" if why else "")
-    return what, _HELPFUL.get(exit.signal, "")
+    line = _HELPFUL.get(exit.signal)
+    return what, (line,) if line else ()
 
 
 def signal_name(number: int) -> str:

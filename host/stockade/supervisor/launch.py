@@ -3,53 +3,53 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from anyio.abc import TaskGroup
 
-from stockade.process import Child, Listener, OnLine, RunFolder, remove_tree
+from stockade.process import Child, Listener, Nurseries, OnLine, Program, RunFolder, remove_tree
+from stockade.sandbox.plan import compare_acts
+from stockade.sandbox.verify import compare, look
 from stockade_sdk import wire
 from stockade_sdk.capability import Capability
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.limits import Limits
 from stockade_sdk.provider import SERVES, Method
-from stockade_worker.plan import MAX_PLAN_BYTES, Plan
+from stockade_worker.plan import FULL, Plan
+
+from .probing import PlanPipe, Probe, StartRefused, run_probe
 
 if TYPE_CHECKING:
     from stockade.egress import Outlet
 
 
-class StartRefused(Exception):
-    """The worker may not go on; `reason` says why and, where there is one, which line to mend."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What is new with every start: the word the hello repeats, the socket, the scratch folder."""
+    """What is new with every start: the word that the hello repeats and the scratch folder; and
+    `probe`, for whoever has to know first what this machine can do.
+    """
 
     word: str
-    listen_fd: int
     scratch: Path
+    probe: Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A start, ready to be carried out: `argv` without the plan's descriptor, which comes last."""
+    """A start, ready to be carried out: what to fork, the plan, what the worker is to load, and
+    what is to be given back when it has ended (or was never begun).
+    """
 
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
+    program: Program
     plan: Plan
-    tier: str
+    load: wire.Load
+    release: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class PluginRuntime:
     """What a supervisor has to know of a plugin to run it, all of it decided above.
 
     `limits` are what the grant and the operator's ceilings left. `prepare` makes the plan of a
-    start, and raises StartRefused where there can be none on this machine.
+    start, and raises StartRefused or HostError where there can be none on this machine.
     """
 
     name: str
@@ -65,9 +65,8 @@ class PluginRuntime:
     digest: str
     capabilities: frozenset[Capability]  # of all its models
     limits: Limits
-    load: wire.Load
     outlet: Outlet | None
-    prepare: Callable[[Launch], Prepared]
+    prepare: Callable[[Launch], Awaitable[Prepared]]
 
 
 class WorkerChannel(Protocol):
@@ -94,61 +93,55 @@ class WorkerChannel(Protocol):
 
 @dataclass(slots=True)
 class Started:
-    """A child with the socket it will accept on."""
+    """A child with the socket it will accept on; `end` it when the child has ended."""
 
     child: Child
     listener: Listener
     scratch: Path
     plan: Plan
-    tier: str
+    load: wire.Load
+    _stack: ExitStack
+
+    def end(self) -> None:
+        """Give back what the start took; twice is once."""
+        self._stack.close()
 
 
-def start(
-    runtime: PluginRuntime, folder: RunFolder, word: str, *, on_line: OnLine, tasks: TaskGroup
+async def start(
+    runtime: PluginRuntime,
+    folder: RunFolder,
+    word: str,
+    *,
+    nurseries: Nurseries,
+    on_line: OnLine,
+    tasks: TaskGroup,
 ) -> Started:
     """Start the plugin's process; nothing of it has been checked yet.
 
     On the event loop's thread (see `Child.start`). Raises StartRefused and OSError; nothing is left
-    open or running then.
+    open or running then. Its scratch folder is the caller's to remove afterwards.
     """
-    listener = folder.listen()
-    scratch = None
-    try:
-        scratch = folder.subfolder()
-        prepared = runtime.prepare(Launch(word=word, listen_fd=listener.fd, scratch=scratch))
-        with closing(_PlanPipe(prepared.plan)) as pipe:
-            child = Child.start(
-                (*prepared.argv, str(pipe.fd)),
-                env=prepared.env,
-                pass_fds=(listener.fd, pipe.fd),
-                on_line=on_line,
-                tasks=tasks,
-            )
-    except BaseException:
-        listener.close()
-        if scratch is not None:
-            remove_tree(scratch)
-        raise
-    listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
-    return Started(child, listener, scratch, prepared.plan, prepared.tier)
-
-
-class _PlanPipe:
-    """A pipe's reading end with the whole plan in it and its writing end closed."""
-
-    def __init__(self, plan: Plan) -> None:
-        data = plan.to_json()
-        if len(data) > MAX_PLAN_BYTES:  # more than a pipe holds: nobody reads before the start
-            raise StartRefused(f"its plan has {len(data)} bytes; at most {MAX_PLAN_BYTES} can be")
-        self.fd, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            os.write(write, data)
-        finally:
-            os.close(write)
-        os.set_blocking(self.fd, True)  # the child reads it to its end
-
-    def close(self) -> None:
-        os.close(self.fd)
+    with ExitStack() as stack:
+        listener = folder.listen()
+        stack.callback(listener.close)
+        with ExitStack() as unfinished:
+            scratch = folder.subfolder()
+            unfinished.callback(remove_tree, scratch)
+            probe = partial(run_probe, nurseries)
+            prepared = await runtime.prepare(Launch(word=word, scratch=scratch, probe=probe))
+            stack.callback(prepared.release)
+            with PlanPipe(prepared.plan) as pipe:
+                child = await nurseries.fork(
+                    prepared.program,
+                    (pipe.read, listener.fd),
+                    namespaces=prepared.plan.tier == FULL,
+                    on_line=on_line,
+                    tasks=tasks,
+                )
+                pipe.send()
+            unfinished.pop_all()
+        listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
+        return Started(child, listener, scratch, prepared.plan, prepared.load, stack.pop_all())
 
 
 def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int) -> None:
@@ -164,7 +157,7 @@ def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int)
         "launch word": (hello.launch, plan.launch),
         "plugin": (hello.plugin, runtime.name),
         "digest": (hello.digest, runtime.digest),
-        "process id": (hello.pid, pid),
+        "process id": (hello.pid, 1 if plan.tier == FULL else pid),  # in its own namespace
     }
     for what, (said, right) in told.items():
         if said != right:
@@ -173,6 +166,17 @@ def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int)
         missing = [layer for layer in plan.layers if layer not in hello.layers]
         which = f"without {', '.join(missing)}" if missing else "otherwise than planned"
         raise StartRefused(f"its worker confined itself {which}; see `stockade doctor`")
+
+
+def check_walls(hello: wire.Hello, plan: Plan, pid: int) -> None:
+    """Look at the worker from outside, and at what it found when it tried. Raises StartRefused."""
+    try:
+        wrong = compare(plan, look(pid))
+    except (OSError, ValueError) as error:
+        wrong = [f"the kernel does not show how it is confined: {error}"]
+    wrong += compare_acts(plan, hello.acts)
+    if wrong:
+        raise StartRefused(f"its worker is not confined as planned: {'; '.join(wrong)}")
 
 
 def check_methods(methods: tuple[str, ...], capabilities: frozenset[Capability]) -> None:

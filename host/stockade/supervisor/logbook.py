@@ -36,7 +36,8 @@ class Logbook:
         self._open: dict[str, tuple[int, int]] = {}  # plugin → descriptor, size
 
     def write(self, plugin: str, source: str, text: str) -> None:
-        """Add a line: time, `source` (stdout, stderr, a level, host), text, escaped and cut."""
+        """Add a line: time, `source` (stdout, stderr, a level, host,
+        egress, denied), text, escaped and cut."""
         stamp = self._now().isoformat(timespec="milliseconds")
         line = f"{stamp} {plain(source):<7} {plain(text[:MAX_LINE_CHARACTERS])}\n".encode()
         try:

@@ -8,7 +8,9 @@ from typing import Final
 from stockade.process import Budget, plain
 from stockade_sdk import wire
 
-MAX_LEVEL: Final = 16  # characters of a record's level, which is the worker's word
+# A level is the worker's word, and a line's source says who wrote it: "host", "egress", "denied".
+LEVELS: Final = frozenset({"debug", "info", "warning", "error"})
+OTHER_LEVEL: Final = "log"
 
 
 class Records:
@@ -30,4 +32,4 @@ class Records:
         if self._dropped:
             self._on_text("warning", f"{self._dropped} log records dropped")
             self._dropped = 0
-        self._on_text(plain(record.level[:MAX_LEVEL]), text)
+        self._on_text(record.level if record.level in LEVELS else OTHER_LEVEL, text)

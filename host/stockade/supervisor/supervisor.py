@@ -22,17 +22,19 @@ from anyio.abc import TaskGroup
 
 from stockade.channel.channel import Channel
 from stockade.errors import NotInstalled
-from stockade.process import RunFolder, sweep_stale
+from stockade.process import Nurseries, Program, RunFolder, sweep_stale
 from stockade.settings import SupervisionSettings
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.provider import Method
 from stockade_sdk.stream import ChatEvent
+from stockade_worker.plan import Plan
 
 from .answers import Unreadable, read_answer, read_events
 from .crew import Crew
 from .launch import PluginRuntime, WorkerChannel
 from .lifecycle import Event
+from .probing import Answer, run_probe
 from .status import PluginEvent, PluginState, PluginStatus
 from .worker import STOP_GRACE_S, Connect, Worker
 
@@ -58,6 +60,7 @@ class Supervisor:
         *,
         on_event: Callable[[PluginEvent], None] = lambda event: None,
         on_line: Callable[[str, str, str], None] = lambda plugin, source, text: None,
+        keep_nursery: bool = True,
         connect: Connect = _connect,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random.random,
@@ -76,12 +79,17 @@ class Supervisor:
         self._in_haste = False
         self._folder: RunFolder | None = None
         self._tasks: TaskGroup | None = None
+        self._keep_nursery = keep_nursery
+        self._nurseries: Nurseries | None = None
 
     async def __aenter__(self) -> Self:
         sweep_stale(self._run)
         async with AsyncExitStack() as stack:
             self._folder = stack.enter_context(RunFolder.create(self._run))
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            note = partial(self._on_line, "nursery")
+            self._nurseries = Nurseries(self._tasks, note, keep=self._keep_nursery)
+            stack.callback(self._nurseries.close)
             stack.push_async_exit(self._leave)
             self._stack = stack.pop_all()
         return self
@@ -181,6 +189,11 @@ class Supervisor:
         if crew is not None:
             crew.try_again()
 
+    async def probe(self, program: Program, plan: Plan) -> Answer:
+        """Carry out a plan for its answer; see `run_probe`."""
+        assert self._nurseries is not None
+        return await run_probe(self._nurseries, program, plan)
+
     async def drain(self, plugin: str, *, deadline_s: float = 30.0) -> None:
         """Let a plugin's workers finish their calls, for so long, and end them.
 
@@ -238,7 +251,8 @@ class Supervisor:
 
     async def _live(self, worker: Worker, delay_s: float) -> None:
         assert self._folder is not None
-        await worker.run(self._folder, delay_s=delay_s)
+        assert self._nurseries is not None
+        await worker.run(self._folder, self._nurseries, delay_s=delay_s)
 
 
 class Events:

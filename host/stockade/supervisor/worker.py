@@ -15,8 +15,8 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from stockade.channel.channel import BROKEN
-from stockade.errors import HostError
-from stockade.process import Child, Exit, RunFolder, Usage, plain, removing
+from stockade.errors import HostError, Refused
+from stockade.process import Child, Exit, Nurseries, RunFolder, Usage, plain, removing
 from stockade.settings import SupervisionSettings
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
@@ -25,19 +25,21 @@ from .causes import Fault, Who, decode
 from .launch import (
     PluginRuntime,
     Started,
-    StartRefused,
     WorkerChannel,
     check_hello,
     check_methods,
+    check_walls,
     start,
 )
 from .lifecycle import Action, Event, State, after
 from .liveness import Clogged, Unresponsive, judge
+from .probing import StartRefused
 from .records import Records
 from .watch import Watch
 
 if TYPE_CHECKING:
     from stockade.egress import Outlet
+    from stockade_worker.plan import Plan
 
 TICK_S: Final = 0.5  # how often a worker is looked at; SIGSTOP is seen within two of them
 EXIT_GRACE_S: Final = 0.25  # from a closed socket to the exit that explains it
@@ -86,7 +88,7 @@ class Worker:
         self.error: ProviderError | None = None
         self.channel: WorkerChannel | None = None
         self.child: Child | None = None
-        self.tier = ""
+        self.plan: Plan | None = None
         self.layers: tuple[str, ...] = ()
         self.was_ready = False
         self.served = False  # it answered a call
@@ -105,6 +107,11 @@ class Worker:
         self._called_off = anyio.Event()
         self._watch = Watch(clock)
         self._records = Records(on_text, clock)
+
+    @property
+    def tier(self) -> str:
+        """How strongly it is confined; "" before that is known."""
+        return self.plan.tier if self.plan is not None else ""
 
     @property
     def in_flight(self) -> int:
@@ -189,22 +196,19 @@ class Worker:
             f"{self.reason or 'the host is closing'}",
         )
 
-    async def run(self, folder: RunFolder, *, delay_s: float = 0.0) -> None:
+    async def run(self, folder: RunFolder, nurseries: Nurseries, *, delay_s: float = 0.0) -> None:
         """Live. Leaves no process, descriptor or task behind, however it is left."""
         started: Started | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 if not await self._wait_to_start(delay_s):
                     return
-                try:
-                    started = start(
-                        self.runtime, folder, self.word, on_line=self._on_text, tasks=tasks
-                    )
-                except (OSError, StartRefused, HostError, ProviderError) as error:
-                    self.on(Event.REFUSED, str(error))
-                    self.on(Event.EXITED)
+                started = await self._start(folder, nurseries, tasks)
+                if started is None:
                     return
-                self.child, self.tier = started.child, started.tier
+                self.child, self.plan = started.child, started.plan
+                if self.state is not State.STARTING:  # it was told to stop meanwhile
+                    self.child.kill()
                 tasks.start_soon(self._greet, started, tasks)
                 tasks.start_soon(self._stop_in_time)
                 self._exit = await started.child.exited()
@@ -214,11 +218,34 @@ class Worker:
                 self.on(Event.EXITED)
                 tasks.cancel_scope.cancel()
         finally:
-            if started is not None:
-                started.listener.close()
             await self._close()
             if started is not None:
+                started.end()
                 await _clear(started.scratch)
+
+    async def _start(
+        self, folder: RunFolder, nurseries: Nurseries, tasks: TaskGroup
+    ) -> Started | None:
+        """The process, or None where there is none; then everybody has been told."""
+        try:
+            with anyio.fail_after(self.runtime.limits.start_timeout_s):
+                return await start(
+                    self.runtime,
+                    folder,
+                    self.word,
+                    nurseries=nurseries,
+                    on_line=self._on_text,
+                    tasks=tasks,
+                )
+        except TimeoutError:
+            self.on(Event.START_DEADLINE, "it was not ready in time")
+        except Refused as refused:  # by the operator's rules: nothing that it did, so no death
+            self.error = ProviderError(ErrorKind.PERMISSION_DENIED, str(refused))
+            self.on(Event.STOP, str(refused))
+        except (OSError, StartRefused, HostError, ProviderError) as error:
+            self.on(Event.REFUSED, str(error))
+        self.on(Event.EXITED)
+        return None
 
     async def _wait_to_start(self, delay_s: float) -> bool:
         """Let the back-off pass; False where it was told to stop meanwhile."""
@@ -267,9 +294,10 @@ class Worker:
         started.listener.close()
         hello = await channel.hello()
         check_hello(hello, self.runtime, started.plan, started.child.pid)
+        check_walls(hello, started.plan, started.child.pid)
         self.layers = hello.layers
         self.on(Event.HELLO)
-        methods = await channel.load(self.runtime.load)
+        methods = await channel.load(started.load)
         check_methods(methods, self.runtime.capabilities)
         self.on(Event.LOADED)
 

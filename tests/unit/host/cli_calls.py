@@ -32,6 +32,8 @@ def calling(
 ) -> Call:
     """A function that carries out one command over `home`; stdin is no terminal."""
     monkeypatch.setenv("STOCKADE_HOME", str(home))
+    # The developer's own keyring is none of a test's business.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 
     def call(*arguments: str, stdin: bytes = b"") -> Called:
         capsys.readouterr()

@@ -130,17 +130,10 @@ def test_the_list_of_keys_has_stable_keys_and_those_that_are_missing(call: Call)
     call("secrets", "set", "sample", "SAMPLE_KEY", "--host", "127.0.0.1:9000", stdin=KEY)
     there = call("secrets", "list", "--json").json
 
-    assert missing == [
-        {"plugin": "sample", "name": "SAMPLE_KEY", "set": False, "hosts": ["api.example.com"]}
-    ]
-    assert there == [
-        {
-            "plugin": "sample",
-            "name": "SAMPLE_KEY",
-            "set": True,
-            "hosts": ["api.example.com", "127.0.0.1:9000"],
-        }
-    ]
+    row = {"plugin": "sample", "name": "SAMPLE_KEY", "expose": False}
+    assert missing == [{**row, "set": False, "source": None, "hosts": ["api.example.com"]}]
+    hosts = ["api.example.com", "127.0.0.1:9000"]
+    assert there == [{**row, "set": True, "source": "file", "hosts": hosts}]
 
 
 def test_a_new_value_goes_to_the_same_hosts(call: Call) -> None:

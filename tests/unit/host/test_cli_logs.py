@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stockade.cli.logs import follow, last_lines
+from stockade.cli.logs import follow, is_denial, last_lines
 from tests.unit.host.cli_calls import calling
 
 
@@ -96,6 +96,28 @@ def test_following_reads_a_file_that_was_cut_from_its_beginning(tmp_path: Path) 
     path.write_text("a long line\n")
 
     assert seen(follow(path, 0, Waits(lambda: path.write_text("b\n")))) == ["b"]
+
+
+DENIED = "2026-01-02T12:00:00.005+00:00 denied  read /etc/hostname"
+PRINTED = "2026-01-02T12:00:00.005+00:00 stdout  denied  read /etc/shadow"
+
+
+def test_denials_alone_are_told_by_their_source_and_not_by_what_a_plugin_prints(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "p.log.1").write_text(f"{DENIED} 1\n")
+    (tmp_path / "p.log").write_text(f"{PRINTED}\n\n{DENIED} 2\n{PRINTED}\nodd\n")
+
+    assert last_lines(tmp_path / "p.log", 5, is_denial) == [f"{DENIED} 1", f"{DENIED} 2"]
+    assert last_lines(tmp_path / "p.log", 1, is_denial) == [f"{DENIED} 2"]
+
+
+def test_following_denials_alone_passes_over_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "p.log"
+    path.write_text(f"{DENIED} 1\n{PRINTED}\n")
+    more = append(path, f"{PRINTED}\n{DENIED} 2\n")
+
+    assert seen(follow(path, 5, Waits(more), is_denial)) == [f"{DENIED} 1", f"{DENIED} 2"]
 
 
 def test_logs_of_a_plugin_that_is_not_there_are_wrong_usage(

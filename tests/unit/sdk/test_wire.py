@@ -37,6 +37,7 @@ TO_HOST: list[wire.ToHost] = [
     wire.HttpOpen(1, 2, "GET", "https://a.test/", (("a", "b"),), b"\x00", 1000),
     wire.HttpCredit(1, 5),
     wire.HttpClose(1),
+    wire.Denied("read", "/etc/hostname"),
 ]
 TO_WORKER: list[wire.ToWorker] = [
     wire.Load(
@@ -145,6 +146,8 @@ def test_bytes_after_a_frame_are_refused(frame: wire.ToHost) -> None:
             "length <= 512",
         ),
         (msgspec.msgpack.encode([27, "info", "x" * wire.MAX_OWN_FRAME_BYTES, {}]), "about itself"),
+        (msgspec.msgpack.encode([31, "x" * 33, ""]), "length <= 32"),
+        (msgspec.msgpack.encode([31, "read", "x" * 1025]), "length <= 1024"),
         (b"\xdc\x17\x00\x1b" + b"\xa0" * 0x16FF + b"x" * wire.MAX_OWN_FRAME_BYTES, "about itself"),
     ],
 )

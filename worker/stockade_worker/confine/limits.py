@@ -17,13 +17,21 @@ STACK_HEADROOM = 32 * MIB  # thread stacks are counted in full as data, and used
 
 def set_limits(limits: Limits) -> None:
     """Apply ``limits``; raises OSError or ValueError where the kernel refuses."""
-    for number, value in (
+    wanted = [
         (resource.RLIMIT_AS, limits.memory_bytes + ADDRESS_SPACE_HEADROOM),
         (resource.RLIMIT_DATA, limits.memory_bytes + STACK_HEADROOM),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_FSIZE, limits.file_size_bytes),
         (resource.RLIMIT_CORE, 0),  # a core dump would hold what the plugin was told
-    ):
+        (resource.RLIMIT_MEMLOCK, 0),  # locked pages and what is in flight between sockets
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_NICE, 0),
+        (resource.RLIMIT_RTPRIO, 0),
+    ]
+    if limits.processes:
+        # Counted per user and user namespace, and not for user 0: the plan says where it holds.
+        wanted.append((resource.RLIMIT_NPROC, limits.processes))
+    for number, value in wanted:
         hard = resource.getrlimit(number)[1]
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(number, (allowed, allowed))

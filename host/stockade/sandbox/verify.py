@@ -1,0 +1,230 @@
+"""Proof from outside: what the kernel shows of a worker, compared with its plan.
+
+`look` reads /proc and judges nothing; `compare` is pure and says everything that is otherwise than
+planned. Both are done when the worker has said hello and before it is told of its plugin.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from stockade_worker.plan import DEVICE, FULL, NONE, READ, RESTRICTED, WRITE, Mount, Plan
+
+__all__ = ["Mounted", "Seen", "compare", "look", "parse_mounts"]
+
+PROC: Final = Path("/proc")
+NAMESPACES: Final = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
+MAX_FILE: Final = 256 * 1024
+FILTERS: Final = {FULL: 2, RESTRICTED: 2, NONE: 0}  # ours, beside those that the host has itself
+_SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+_LIMITS: Final = {
+    "Max address space": "memory_bytes",
+    "Max data size": "memory_bytes",
+    "Max open files": "open_files",
+    "Max file size": "file_size_bytes",
+    "Max processes": "processes",
+}
+_HEADROOM: Final = {"Max address space": 1024 * 1024 * 1024, "Max data size": 32 * 1024 * 1024}
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """One line of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
+
+    target: str
+    device: tuple[int, int]
+    kind: str
+    options: frozenset[str]
+    size: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What /proc shows of a worker and, for comparison, of this host."""
+
+    status: Mapping[str, str]
+    namespaces: Mapping[str, str]
+    limits: Mapping[str, str]
+    mounts: tuple[Mounted, ...]
+    host_status: Mapping[str, str]
+    host_namespaces: Mapping[str, str]
+    uid: int
+    cgroup: str = ""
+    cpus: frozenset[int] = field(default=frozenset())
+
+
+def look(pid: int, proc: Path = PROC) -> Seen:
+    """Read what is to be seen of `pid`, a worker that is not reaped. Raises OSError."""
+    own = proc / "self"
+    there = proc / str(pid)
+    return Seen(
+        status=_table(there / "status"),
+        namespaces=_links(there / "ns"),
+        limits=_limits(there / "limits"),
+        mounts=parse_mounts(_text(there / "mountinfo")),
+        host_status=_table(own / "status"),
+        host_namespaces=_links(own / "ns"),
+        uid=os.getuid(),
+        cgroup=_text(there / "cgroup"),
+        cpus=frozenset(os.sched_getaffinity(pid)),
+    )
+
+
+def compare(plan: Plan, seen: Seen) -> list[str]:
+    """Everything that is otherwise than planned, each a phrase for people; empty where all holds."""
+    if plan.tier == NONE:
+        return [*_no_new_privileges(seen), *_rlimits(plan, seen)]
+    wrong = [
+        *_no_new_privileges(seen),
+        *_user(plan, seen),
+        *_capabilities(seen),
+        *_filters(plan, seen),
+        *_rlimits(plan, seen),
+    ]
+    if plan.cpus and seen.cpus != frozenset(plan.cpus):
+        wrong.append(f"it may run on processors {sorted(seen.cpus)}, not {list(plan.cpus)}")
+    if plan.tier == FULL:
+        wrong += [*_namespaces(seen), *_mounts(plan, seen.mounts)]
+    return wrong
+
+
+def _no_new_privileges(seen: Seen) -> Iterable[str]:
+    if seen.status.get("NoNewPrivs") != "1":
+        yield "no_new_privs is not set"
+
+
+def _user(plan: Plan, seen: Seen) -> Iterable[str]:
+    right = plan.uid if plan.uid >= 0 else seen.uid
+    for name in ("Uid", "Gid"):
+        ids = {int(word) for word in seen.status.get(name, "-1").split()}
+        expected = right if name == "Uid" or plan.uid >= 0 else None
+        if expected is not None and ids != {expected}:
+            yield f"its {name} is {sorted(ids)}, not {expected}"
+    if plan.uid >= 0 and seen.status.get("Groups", "").split():
+        yield f"it has the groups {seen.status['Groups']}"
+
+
+def _capabilities(seen: Seen) -> Iterable[str]:
+    for name in _SETS:
+        if int(seen.status.get(name, "1"), 16) != 0:
+            yield f"{name} is {seen.status.get(name)}, not empty"
+
+
+def _filters(plan: Plan, seen: Seen) -> Iterable[str]:
+    if seen.status.get("Seccomp") != "2":
+        yield "no seccomp filter is on"
+    if "Seccomp_filters" in seen.status:  # Linux 5.9
+        have = int(seen.status["Seccomp_filters"])
+        right = FILTERS[plan.tier] + int(seen.host_status.get("Seccomp_filters", "0"))
+        if have != right:
+            yield f"{have} seccomp filters are on, not {right}"
+
+
+def _rlimits(plan: Plan, seen: Seen) -> Iterable[str]:
+    for name, limit in _LIMITS.items():
+        most = getattr(plan.limits, limit) + _HEADROOM.get(name, 0)
+        words = seen.limits.get(name, "unlimited unlimited").split()[:2]
+        if most and any(word == "unlimited" or int(word) > most for word in words):
+            yield f"{name} is {' and '.join(words)}, more than {most}"
+    if seen.limits.get("Max core file size", "").split()[:2] != ["0", "0"]:
+        yield "core dumps are not switched off"
+
+
+def _namespaces(seen: Seen) -> Iterable[str]:
+    names = NAMESPACES if seen.uid == 0 else (*NAMESPACES, "user")
+    for name in names:
+        there, here = seen.namespaces.get(name), seen.host_namespaces.get(name)
+        if there is None or there == here:
+            yield f"its {name} namespace is the host's"
+    if seen.status.get("NSpid", "").split()[-1:] != ["1"]:
+        yield "it is not the first process of its PID namespace"
+
+
+def _mounts(plan: Plan, mounts: tuple[Mounted, ...]) -> Iterable[str]:
+    planned = {mount.target: mount for mount in plan.mounts}
+    made = {"/": {"ro"}, plan.scratch: {"nosuid", "nodev", "noexec"}}
+    made.update({blank: {"ro", "nosuid", "nodev", "noexec"} for blank in plan.blanks})
+    met: set[str] = set()
+    for mounted in mounts:
+        target = mounted.target
+        met.add(target)
+        if target in made:
+            if mounted.kind != "tmpfs" or not made[target] <= mounted.options:
+                yield f"{target} is mounted as {mounted.kind} {sorted(mounted.options)}"
+            continue
+        one = planned.get(target) or _above(target, planned)
+        if one is None:
+            yield f"{target} is mounted and was not planned"
+        elif not _wanted(one) <= mounted.options:
+            missing = _wanted(one) - mounted.options
+            yield f"{target} is mounted without {' and '.join(sorted(missing))}"
+        elif target in planned and mounted.device != _numbers(one.device):
+            yield f"{target} is another file system than was planned"
+    for target in sorted({*planned, *made} - met):
+        yield f"{target} is not mounted"
+
+
+def _above(target: str, planned: Mapping[str, Mount]) -> Mount | None:
+    """What a mount below a planned one came with, and is restricted like."""
+    over = [path for path in planned if target.startswith(f"{path}/")]
+    return planned[max(over, key=len)] if over else None
+
+
+def _wanted(mount: Mount) -> frozenset[str]:
+    options = {READ: ("ro", "nodev"), WRITE: ("nodev", "noexec"), DEVICE: ("ro", "noexec")}
+    return frozenset(("nosuid", *options[mount.access]))
+
+
+def _numbers(device: int) -> tuple[int, int]:
+    return os.major(device), os.minor(device)
+
+
+def parse_mounts(text: str) -> tuple[Mounted, ...]:
+    """The lines of a mountinfo file; targets with their escapes undone."""
+    found = []
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        major, _, minor = fields[2].partition(":")
+        kind, _, options = after.split(" ", 2)
+        found.append(
+            Mounted(
+                target=_unescaped(fields[4]),
+                device=(int(major), int(minor)),
+                kind=kind,
+                # Read-only may be the mount's or the file system's.
+                options=frozenset(fields[5].split(",")),
+                size=next((word for word in options.split(",") if word.startswith("size=")), ""),
+            )
+        )
+    return tuple(found)
+
+
+def _unescaped(text: str) -> str:
+    for code, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+        text = text.replace(code, character)
+    return text
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_FILE).decode("utf-8", "surrogateescape")
+
+
+def _table(path: Path) -> dict[str, str]:
+    pairs = (line.partition(":") for line in _text(path).splitlines())
+    return {name: said.strip() for name, _, said in pairs}
+
+
+def _limits(path: Path) -> dict[str, str]:
+    """By name: soft and hard limit and unit, as /proc/PID/limits has them in columns of 26."""
+    return {line[:26].strip(): line[26:].strip() for line in _text(path).splitlines()[1:]}
+
+
+def _links(folder: Path) -> dict[str, str]:
+    read: Callable[[Path], str] = os.readlink
+    return {name: read(folder / name) for name in (*NAMESPACES, "user")}
