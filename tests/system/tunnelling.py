@@ -10,7 +10,7 @@ import socket
 import ssl
 import sys
 
-from stockade.egress import Broker, Decision
+from stockade.egress import Broker, Decision, Outlet
 from stockade_sdk.hosts import HostRule
 from stockade_worker.tunnel import listen, serve
 from tests.system.egress_sink import DIRECT, LONG, client_tls, resolving
@@ -105,8 +105,11 @@ async def outlet_of(
 
 
 @contextlib.asynccontextmanager
-async def tunnelled(*rules, **options):
-    """A forwarder in a child process, and the host's end of it under these operator's rules."""
+async def tunnelled(*rules, carry=Outlet.tunnel, **options):
+    """A forwarder in a child process, and the host's end of it under these operator's rules.
+
+    `carry` serves the host's end for the outlet.
+    """
     ours, theirs = socket.socketpair()
     async with outlet_of(*rules, **options) as (broker, outlet, log):
         child = await asyncio.create_subprocess_exec(
@@ -119,8 +122,10 @@ async def tunnelled(*rules, **options):
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
+        assert child.stdin is not None
+        assert child.stdout is not None
         port = int(await child.stdout.readline())
-        carrying = asyncio.create_task(outlet.tunnel(ours))
+        carrying = asyncio.create_task(carry(outlet, ours))
         try:
             yield Tunnel(broker, outlet, log, child, port)
         finally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -79,10 +80,7 @@ def _socket_pair() -> None:
 
 def _fork() -> None:
     """fork(2) by its number: Python's own would run hooks and warn of threads."""
-    if platform.machine() == "x86_64":
-        pid = _call("fork")
-    else:
-        pid = _call("clone", 17, 0, 0, 0, 0)  # SIGCHLD
+    pid = _call("clone", signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
@@ -96,5 +94,6 @@ def _thread() -> None:
 
 def _call(name: str, *arguments: int) -> int:
     return syscalls.syscall(
-        numbers.for_machine(platform.machine()).numbers[name], *(ctypes.c_long(one) for one in arguments)
+        numbers.for_machine(platform.machine()).numbers[name],
+        *(ctypes.c_long(one) for one in arguments),
     )

@@ -12,7 +12,9 @@ import os
 import sys
 from typing import NoReturn
 
-from .confine import Birth, StepFailed, landlock, lock, namespaced, policy, seal
+from .confine import Birth, StepFailed, lock, namespaced, seal
+from .confine.landlock import kernel_abi
+from .confine.policy import described
 from .plan import EXIT_PLAN, EXIT_STEP, MAX_PLAN_BYTES, PLAN_FD, Plan
 
 
@@ -25,7 +27,7 @@ def work(birth: Birth) -> NoReturn:
     environment(plan)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe, read by line
     try:
-        abi = landlock.kernel_abi() if plan.probe else 0
+        abi = kernel_abi() if plan.probe else 0
         layers = seal(plan, birth)
         if plan.probe:
             tell(plan, layers + lock(plan, birth), abi)
@@ -34,7 +36,7 @@ def work(birth: Birth) -> NoReturn:
         leave(serve(plan, birth, layers))
     except StepFailed as error:
         if plan.probe:
-            print(json.dumps({"step": error.step, "errno": error.errno, "words": str(error)}))
+            say({"step": error.step, "errno": error.errno, "words": str(error)})
         leave(EXIT_STEP, f"confinement failed at step {error}")
 
 
@@ -46,14 +48,19 @@ def tell(plan: Plan, layers: tuple[str, ...], abi: int) -> NoReturn:
         "layers": layers,
         "acts": attest(plan),
         "landlock": abi,
-        "syscalls": policy.described(
+        "syscalls": described(
             subprocess=plan.subprocess,
             tunnel=plan.tunnel,
             own_pid=None if namespaced(plan) else os.getpid(),
         ),
     }
-    print(json.dumps(answer))
+    say(answer)
     leave(0)
+
+
+def say(answer: dict[str, object]) -> None:
+    """One line of JSON on stdout, which is the host's."""
+    sys.stdout.write(f"{json.dumps(answer)}\n")
 
 
 def read_plan(fd: int) -> Plan:

@@ -1,8 +1,8 @@
-"""A nursery's first file: ``python -I -S -B /proc/self/fd/N/stockade_worker/start.py CONTROL_FD HOST``.
+"""A nursery's first file: ``python -I -S -B FOLDER/stockade_worker/start.py CONTROL_FD HOST``.
 
 Run by its path, with nothing but the standard library on ``sys.path``. It adds the folder it lies
 in (the base environment, the host's own and read-only) and goes on in ``nursery``, which is
-compiled in advance while this is not. The folder comes as a descriptor, so that no path of the
+compiled in advance while this is not. FOLDER is /proc/self/fd/N, so that no path of the
 host's gets into the modules that every worker has in its memory.
 """
 

@@ -222,5 +222,3 @@ def _data_access(granted: Permissions) -> str:
     if any(rule.is_data for rule in granted.write):
         return WRITE
     return READ if any(rule.is_data for rule in granted.read) else ""
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from stockade.egress import Broker, Decision
-from stockade.errors import AllAttemptsFailed
+from stockade.errors import AllAttemptsFailed, HostError
 from stockade.packages import base_environment, hold_environment, sweep
 from stockade.router import (
     Answer,
@@ -30,7 +31,15 @@ from stockade.router import (
 )
 from stockade.settings import Home, Settings, read_settings
 from stockade.state import Installed, State
-from stockade.supervisor import Logbook, PluginEvent, PluginStatus, Supervisor, What
+from stockade.supervisor import (
+    Logbook,
+    PluginEvent,
+    PluginStatus,
+    Rehearsal,
+    StartRefused,
+    Supervisor,
+    What,
+)
 from stockade_sdk.audio import (
     SpeechRequest,
     SpeechResponse,
@@ -40,6 +49,7 @@ from stockade_sdk.audio import (
 from stockade_sdk.capability import ModelInfo
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
+from stockade_sdk.errors import ProviderError
 from stockade_sdk.image import ImageRequest, ImageResponse
 from stockade_sdk.manifest import read_manifest
 from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
@@ -47,7 +57,7 @@ from stockade_sdk.rerank import RerankRequest, RerankResponse
 
 from .allocator import tune_allocator
 from .background import Background
-from .confining import Confining
+from .confining import Confining, Reached
 from .journal import Journal
 from .runtimes import Runtimes
 
@@ -69,6 +79,7 @@ class Host:
         self._catalogue = Catalogue(())
         self._plans: dict[tuple[str | None, Needs, str | None], Plan] = {}
         self._journal: Journal
+        self._confining: Confining
         self._supervisor: Supervisor
         self._dispatcher: Dispatcher
 
@@ -170,6 +181,20 @@ class Host:
         """``list_models`` or ``check_health`` of one plugin; raises ProviderError."""
         return await self._supervisor.call(plugin, method, None, timeout_s=timeout)
 
+    async def reached(self) -> Reached:
+        """The strongest tier that this machine gives workers; tried at the first call."""
+        with tempfile.TemporaryDirectory(prefix="stockade-probe-") as scratch:
+            return await self._confining.reached(self._supervisor.probe, Path(scratch))
+
+    async def rehearse(self, plugin: str) -> Rehearsal:
+        """Confine a worker of a plugin's, look at it from outside, and end it; nothing of the
+        plugin is run. Raises HostError, and HostError's causes' like of a start that fails.
+        """
+        try:
+            return await self._supervisor.rehearse(plugin)
+        except (StartRefused, ProviderError, OSError) as error:
+            raise HostError(f"plugin {plugin} could not be confined", why=str(error)) from error
+
     def status(self, plugin: str) -> PluginStatus:
         """Where a plugin's workers stand."""
         return self._supervisor.status(plugin)
@@ -213,10 +238,10 @@ class Host:
             on_event(event)
 
         await stack.enter_async_context(Background(self._journal.keep))
-        confining = Confining(self.home, self.settings, environment)
+        self._confining = Confining(self.home, self.settings, environment)
         self._supervisor = await stack.enter_async_context(
             Supervisor(
-                Runtimes(self.home, self.settings, broker, confining, self.state.require),
+                Runtimes(self.home, self.settings, broker, self._confining, self.state.require),
                 self.home.run,
                 self.settings.supervision,
                 on_event=news,

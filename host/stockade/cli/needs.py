@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from stockade.supervisor.denials import Act
     from stockade_sdk.hosts import HostRule
-    from stockade_sdk.permissions import PathRule, Permissions
+    from stockade_sdk.permissions import PathRule, Permissions, SecretRequest
 
 __all__ = ["Needs", "as_json", "as_toml", "needed"]
 
@@ -17,7 +17,7 @@ USED: Final = "used"
 REFUSED: Final = "refused"
 REPORTED: Final = "refused, as its worker reports"
 KEPT: Final = "granted; whether it was used is not watched"
-OPENS: Final = "it opened a socket of its own; requests of ctx.http need no tunnel"
+OPENS: Final = "it opened a socket of its own; ctx.http needs none, nor a tunnel"
 
 Line = tuple[str, str]  # a value, and why it is there
 
@@ -25,7 +25,8 @@ Line = tuple[str, str]  # a value, and why it is there
 class Needs(NamedTuple):
     """What a run needed, each with why; `commands` and `nothing` are for what no manifest grants.
 
-    `secrets` are further hosts by the name of their key, `limits` keys of [limits] to be raised.
+    `secrets` are those of the grant with the hosts that were needed, `limits` keys of [limits] to
+    be raised.
     """
 
     network: Sequence[Line] = ()
@@ -34,7 +35,7 @@ class Needs(NamedTuple):
     write: Sequence[Line] = ()
     subprocess: str = ""
     environment: Sequence[Line] = ()
-    secrets: Sequence[Line] = ()
+    secrets: Sequence[SecretRequest] = ()
     limits: Sequence[str] = ()
     commands: Sequence[str] = ()
     nothing: Sequence[Line] = ()
@@ -53,65 +54,102 @@ def needed(
 
     found = list(acts)
     own = {str(rule) for rule in operator_hosts}
-    used = [act.what for act in found if act.allowed and act.kind == "network"]
+    keys = [parted_secret(act.what) for act in _denied(found, "secrets")]
+    network = [
+        (rule, why)
+        for rule, why in (
+            *((act.what, USED) for act in found if act.allowed and act.kind == "network"),
+            *_hosts(_denied(found, "network")),
+            *((rule, REFUSED) for _, rule in keys),  # its key was refused there, not the host
+        )
+        if rule not in own
+    ]
     sockets = [act for act in _denied(found, "network", "socket") if act.told_by != "host"]
-    wanted = _hosts(_denied(found, "allow-host"))
     return Needs(
-        network=_unique(
-            [(rule, USED) for rule in used if rule not in own],
-            [(rule, why) for rule, why in _hosts(_denied(found, "network")) if rule not in own],
-        ),
-        tunnel=_why(granted.tunnel and _used(found, "tunnel"), USED) or _why(sockets, OPENS),
+        network=_unique(network),
+        tunnel=_why(_used(found, "tunnel"), USED) or _why(sockets, OPENS),
         read=_paths(granted.read, _denied(found, "read")),
         write=_paths(granted.write, _denied(found, "write")),
         subprocess=_why(granted.subprocess, KEPT) or _why(_denied(found, "process"), REPORTED),
         environment=[(name, KEPT) for name in granted.environment],
-        secrets=[parted_secret(act.what) for act in _denied(found, "secrets")],
+        secrets=[
+            more
+            for secret in granted.secrets
+            if (
+                more := _bound(
+                    secret, network, [rule for name, rule in keys if name == secret.name]
+                )
+            )
+        ],
         limits=[act.what for act in _denied(found, "limit")],
-        commands=[f"stockade permissions grant {plugin} --allow-host {rule}" for rule, _ in wanted],
+        commands=_commands(plugin, own, keys, _hosts(_denied(found, "allow-host"))),
         nothing=_nothing(plugin, found),
     )
 
 
-def as_toml(needs: Needs, granted: Permissions) -> str:
+def _bound(
+    secret: SecretRequest, network: Sequence[Line], more: Sequence[str]
+) -> SecretRequest | None:
+    """A key with those of its hosts that the run's network has, as a manifest must have it; None
+    where it had some and none is left. One that the plugin sees needs no host.
+    """
+    from msgspec.structs import replace
+
+    from stockade_sdk.hosts import HostRule
+
+    reached = [HostRule.parse(rule) for rule, _ in network]
+    wanted = (*secret.hosts, *map(HostRule.parse, more))
+    hosts = tuple(
+        dict.fromkeys(host for host in wanted if any(rule.covers(host) for rule in reached))
+    )
+    if secret.hosts and not hosts and not secret.expose:
+        return None
+    return replace(secret, hosts=hosts)
+
+
+def _commands(
+    plugin: str, own: Collection[str], keys: Iterable[Line], hosts: Iterable[Line]
+) -> list[str]:
+    """For what no manifest can ask for: internal and plain hosts, and keys for those."""
+    allow = [f"stockade permissions grant {plugin} --allow-host {rule}" for rule, _ in hosts]
+    bind = [
+        f"stockade secrets set {plugin} {name} --host {rule}" for name, rule in keys if rule in own
+    ]
+    return list(dict.fromkeys((*allow, *bind)))
+
+
+def as_toml(needs: Needs) -> str:
     """The `[permissions]` of a manifest that the run needed; comments say why."""
     lines = ["[permissions]"]
     lines += _array("network", needs.network)
-    lines += _flag("tunnel", needs.tunnel)
+    if needs.tunnel:  # without hosts it would be refused
+        lines.append(f"{'' if needs.network else '# '}tunnel = true  # {needs.tunnel}")
     lines += _array("read", needs.read)
     lines += _array("write", needs.write)
-    lines += _flag("subprocess", needs.subprocess)
+    lines += [f"subprocess = true  # {needs.subprocess}"] if needs.subprocess else []
     lines += _array("environment", needs.environment)
-    for secret in granted.secrets:
-        more = [(rule, REFUSED) for name, rule in needs.secrets if name == secret.name]
-        hosts = [(str(rule), KEPT) for rule in secret.hosts]
+    for secret in needs.secrets:
         lines += ["", "[[permissions.secrets]]", f"name = {_quoted(secret.name)}"]
         lines += [f"help = {_quoted(secret.help)}"] if secret.help else []
-        lines += _array("hosts", _unique(hosts, more))
+        lines += [f"hosts = [{', '.join(_quoted(str(rule)) for rule in secret.hosts)}]"]
         lines += [f"header = {_quoted(secret.header)}"] if secret.header is not None else []
         lines += [f"format = {_quoted(secret.format)}"] if secret.format != "{}" else []
         lines += ["expose = true"] if secret.expose else []
     return "\n".join(lines)
 
 
-def as_json(needs: Needs, granted: Permissions) -> dict[str, Any]:
-    """The same as plain values; secrets are those of the grant with their further hosts."""
+def as_json(needs: Needs) -> dict[str, Any]:
+    """The same as plain values."""
     return {
         "network": [value for value, _ in needs.network],
-        "tunnel": bool(needs.tunnel),
+        "tunnel": bool(needs.tunnel and needs.network),
         "read": [value for value, _ in needs.read],
         "write": [value for value, _ in needs.write],
         "subprocess": bool(needs.subprocess),
         "environment": [value for value, _ in needs.environment],
         "secrets": [
-            {
-                "name": secret.name,
-                "hosts": [
-                    *map(str, secret.hosts),
-                    *(rule for name, rule in needs.secrets if name == secret.name),
-                ],
-            }
-            for secret in granted.secrets
+            {"name": secret.name, "hosts": [str(rule) for rule in secret.hosts]}
+            for secret in needs.secrets
         ],
     }
 
@@ -171,12 +209,11 @@ def _nothing(plugin: str, acts: Iterable[Act]) -> list[Line]:
     return _unique([(act, line) for act, line in lines if line.startswith("nothing")])
 
 
-def _unique(*groups: Iterable[Line]) -> list[Line]:
+def _unique(lines: Iterable[Line]) -> list[Line]:
     """Each value once, with its first reason."""
-    found: dict[object, Line] = {}
-    for group in groups:
-        for line in group:
-            found.setdefault(line[0], line)
+    found: dict[str, Line] = {}
+    for line in lines:
+        found.setdefault(line[0], line)
     return list(found.values())
 
 
@@ -188,7 +225,3 @@ def _array(key: str, lines: Sequence[Line]) -> list[str]:
     if not lines:
         return []
     return [f"{key} = [", *(f"    {_quoted(value)},  # {why}" for value, why in lines), "]"]
-
-
-def _flag(key: str, why: str) -> list[str]:
-    return [f"{key} = true  # {why}"] if why else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
-from stockade.cli.failures import explain, report_failure
+from stockade.cli.failures import Failure, explain, report_failure
 from stockade.cli.needs import as_json, as_toml, needed
 from stockade.cli.output import print_json, safe
 from stockade.cli.stored import manifest_of, opened
@@ -116,9 +116,9 @@ def told_as_json(record: Installed, run: Run) -> dict[str, Any]:
     return {
         "name": record.name,
         "ok": failure is None,
-        "error": None if failure is None else failure.what,
-        "permissions": as_json(needs, record.granted),
-        "toml": as_toml(needs, record.granted),
+        "error": None if failure is None else _on_one_line(failure),
+        "permissions": as_json(needs),
+        "toml": as_toml(needs),
         "limits": list(needs.limits),
         "commands": list(needs.commands),
         "not_grantable": [{"act": act, "why": why} for act, why in needs.nothing],
@@ -132,7 +132,7 @@ def told(record: Installed, run: Run) -> list[str]:
     lines = [
         f"# What this run of {record.name} {record.version} needed. Nothing was granted.",
         *(f"# {line}" for line in _ending(run.error)),
-        as_toml(needs, record.granted),
+        as_toml(needs),
     ]
     if needs.commands:
         lines += ["", "# No manifest can ask for these; they are yours to decide:"]
@@ -151,7 +151,11 @@ def _ending(error: Exception | None) -> list[str]:
         return ["The request was answered."]
     failure = explain(error)
     return [
-        f"The request failed: {' '.join(failure.what.split())}",
+        f"The request failed: {_on_one_line(failure)}",
         "This is what is known so far: what it would have done next was not seen. Grant what you",
         "agree with and observe again.",
     ]
+
+
+def _on_one_line(failure: Failure) -> str:
+    return " ".join(f"{failure.what}: {failure.why}".rstrip(": ").split())

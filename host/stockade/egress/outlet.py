@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Outlet", "Terms"]
 
 AT_A_TIME: Final = 64  # requests of one outlet
+TUNNEL_OPENING_S: Final = 10.0  # for a tunnel's CONNECT request, and again for its ClientHello
+TUNNEL_TOTAL_S: Final = 3600.0
 TUNNEL_BODIES: Final = 16  # a tunnel lives for many requests: so many of the largest bodies
 # No CONNECT (a tunnel), no TRACE (it repeats the request, key and all).
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -116,7 +118,9 @@ class Outlet:
             end.close()
             return ""
         waits = self._terms.waits
-        terms = TunnelTerms(waits, max_bytes=TUNNEL_BODIES * self._terms.max_body_bytes)
+        terms = TunnelTerms(
+            waits, TUNNEL_OPENING_S, TUNNEL_TOTAL_S, TUNNEL_BODIES * self._terms.max_body_bytes
+        )
         tunnels = Tunnels(
             self._plugin, self._grant, self._routes, terms, self._terms.on_decision, end
         )

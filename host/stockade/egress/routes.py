@@ -32,7 +32,7 @@ MAX_UNKNOWN: Final = 256
 class Routes:
     """The ways out of one grant."""
 
-    __slots__ = ("_forbidden", "_grant", "_lookup", "_network", "_unknown")
+    __slots__ = ("_forbidden", "_grant", "_lookup", "_network", "_proxys", "_unknown")
 
     def __init__(
         self, grant: Grant, lookup: Lookup, forbidden: Forbidden, network: EgressSettings
@@ -40,6 +40,8 @@ class Routes:
         self._grant, self._lookup = grant, lookup
         self._forbidden, self._network = forbidden, network
         self._unknown: dict[tuple[str, int], float] = {}
+        proxy = network.proxy
+        self._proxys = {proxy.host} if isinstance(proxy, Proxy) else set()  # its name, addresses
 
     def proxy_for(self, host: str, port: int) -> Proxy | None:
         """The proxy that a granted host is reached through; None: directly."""
@@ -59,8 +61,7 @@ class Routes:
         """Return if a proxy may be asked for this host. Raises `AddressRefused`, and `NotFound`
         where too many lookups run to begin one.
         """
-        if (host, port) == (proxy.host, proxy.port):
-            raise AddressRefused(host, proxy.endpoint, OWN)
+        self._check_own(host, host, port)
         known_until = self._unknown.get((host, port))
         if known_until is not None and anyio.current_time() < known_until:
             return
@@ -77,12 +78,22 @@ class Routes:
         """Where the proxy is. Its operator chose it, so it may be anywhere. Raises `NotFound`."""
         if is_ip_literal(proxy.host):
             return (proxy.host,)
-        return await self._lookup(proxy.host, proxy.port)
+        found = await self._lookup(proxy.host, proxy.port)
+        self._proxys.update(found)
+        return found
 
     def check(self, host: str, address: str, port: int) -> None:
         """Return if an address that `host` stands for may be connected to; else raise
         `AddressRefused`.
         """
-        if any(self._forbidden(one, port) for one in spellings(address)):
-            raise AddressRefused(host, address, OWN)
+        self._check_own(host, address, port)
         check_address(host, address, operator_allowed=self._grant.names(host, port))
+
+    def _check_own(self, host: str, address: str, port: int) -> None:
+        """The host's own doors, and the proxy, which would lead around every rule here."""
+        proxy = self._network.proxy
+        for one in (host, *spellings(address)):
+            if isinstance(proxy, Proxy) and port == proxy.port and one in self._proxys:
+                raise AddressRefused(host, address, OWN)
+            if is_ip_literal(one) and self._forbidden(one, port):
+                raise AddressRefused(host, address, OWN)

@@ -27,6 +27,7 @@ PREFIX: Final = "stk_placeholder_"
 _BODY: Final = "the body"
 _NAME: Final = "a header's name"
 _NOWHERE: Final = (_BODY, _NAME)  # no secret is ever put there
+_PLACEHOLDER: Final = re.compile(PREFIX + r"[A-Za-z0-9_]+_[0-9a-f]{16}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -112,6 +113,7 @@ class Keyring:
         self, target: Target, headers: Sequence[tuple[str, str]], body: bytes | None
     ) -> Filled:
         """Put the values where they belong. Raises PermissionDenied for a placeholder elsewhere."""
+        self._check_strangers(target, headers)
         path, filled = target.path, list(headers)
         taken: set[str] = set()
         spare: list[tuple[str, str]] = []
@@ -132,6 +134,22 @@ class Keyring:
                 taken.add(header.lower())
                 filled = _with(filled, header, said)
         return Filled(path, filled)
+
+    def _check_strangers(self, target: Target, headers: Sequence[tuple[str, str]]) -> None:
+        """Refuse a placeholder that this outlet did not give: another plugin's, or one of before a
+        change. The body is not looked at: a text may well be about placeholders.
+        """
+        for said in (target.path, *(value for _, value in headers)):
+            if PREFIX not in said:
+                continue
+            for _, _, own in self._set:
+                said = said.replace(own, "")
+            if _PLACEHOLDER.search(said):
+                raise PermissionDenied(
+                    f"plugin {self._plugin!r} sends a placeholder for no secret of its own to "
+                    f"{target.endpoint}: a secret is declared by [[permissions.secrets]] in "
+                    "plugin.toml, and its placeholder is handed over anew at each start"
+                )
 
     def _check(self, secret: BoundSecret, target: Target, places: list[str], bound: bool) -> None:
         if not places:

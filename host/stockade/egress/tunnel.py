@@ -40,9 +40,9 @@ class TunnelTerms(NamedTuple):
     """What bounds a tunnel; seconds and bytes, the bytes both ways together."""
 
     waits: Waits  # connect and idle
-    opening_s: float = 10.0  # for the CONNECT request, and again for the ClientHello
-    total_s: float = 3600.0
-    max_bytes: int = 1024 * 1024 * 1024
+    opening_s: float  # for the CONNECT request, and again for the ClientHello
+    total_s: float
+    max_bytes: int
 
 
 class _Stop(Exception):

@@ -3,9 +3,9 @@
 from .child import Child, Exit, OnLine, Stream
 from .lines import Budget, plain
 from .nursery import Nurseries, NurseryGone, Program
-from .run_folder import Listener, RunFolder, sweep_stale
+from .run_folder import Listener, RunFolder, is_held, sweep_stale
 from .trees import remove_tree, removing
-from .usage import Usage, read_usage
+from .usage import Usage, read_usage, started_at
 
 __all__ = [
     "Budget",
@@ -19,9 +19,11 @@ __all__ = [
     "RunFolder",
     "Stream",
     "Usage",
+    "is_held",
     "plain",
     "read_usage",
     "remove_tree",
     "removing",
+    "started_at",
     "sweep_stale",
 ]

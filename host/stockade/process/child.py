@@ -222,7 +222,9 @@ class _Ourselves:
     async def reap(self) -> Exit:
         try:
             # WNOWAIT leaves it a zombie, so that the group id is still its own while we kill.
-            over = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            over = os.waitid(  # noqa: ASYNC222  # with WNOHANG
+                os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG
+            )
         except ChildProcessError:  # SIGCHLD is ignored in this host: the kernel reaps by itself
             self._process.returncode = 0
             return Exit()

@@ -1,6 +1,6 @@
-"""The host's end of a nursery: the process that workers are forked from (`stockade_worker.nursery`).
+"""The host's end of a nursery, the process that workers are forked from.
 
-`Nurseries.fork` gives a child of the one that is kept, or of a fresh one: the same code either way.
+Its other end is `stockade_worker.nursery`. `Nurseries.fork` gives a child of the one that is kept, or of a fresh one: the same code either way.
 A nursery that has gone is replaced at the next fork; its children have gone with it.
 """
 

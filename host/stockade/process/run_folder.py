@@ -123,6 +123,15 @@ class Listener:
             return
 
 
+def is_held(path: Path) -> bool:
+    """Whether the host that a run folder belongs to is still there. Raises OSError."""
+    fd = os.open(path, OPEN_FOLDER)
+    try:
+        return not _lock(fd)
+    finally:
+        os.close(fd)
+
+
 def sweep_stale(run: Path) -> list[str]:
     """Remove the folders of hosts that are gone; their names. Called once, before `create`."""
     try:

@@ -38,6 +38,15 @@ def read_usage(pid: int, proc: Path = Path("/proc")) -> Usage | None:
     return parse_stat(text)
 
 
+def started_at(pid: int, proc: Path = Path("/proc")) -> int | None:
+    """When `pid` was started, in ticks since boot (field 22); tells it from a later one."""
+    try:
+        text = (proc / str(pid) / "stat").read_bytes()
+        return int(text[text.rfind(b")") + 2 :].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def parse_stat(text: bytes) -> Usage | None:
     """A line of /proc/PID/stat; the name, second and in brackets, may hold blanks and brackets."""
     fields = text[text.rfind(b")") + 2 :].split()  # from field 3, the state, on

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,7 +49,7 @@ class Layout:
 
 def find_layout() -> Layout:
     """The layout of this machine for this interpreter."""
-    library = os.path.dirname(os.__file__)
+    library = str(Path(os.__file__).parent)
     platform_library = sysconfig.get_path("platstdlib", vars={"installed_platbase": _prefix()})
     folders = dict.fromkeys((library, platform_library))
     return Layout(
@@ -60,9 +61,11 @@ def find_layout() -> Layout:
             place
             for folder in folders
             for name in _NOT_OURS
-            if os.path.isdir(place := f"{folder}/{name}")
+            if Path(place := f"{folder}/{name}").is_dir()
         ),
-        links=tuple((name, os.readlink(name)) for name in _ROOT_LINKS if os.path.islink(name)),
+        links=tuple(
+            (name, str(Path(name).readlink())) for name in _ROOT_LINKS if Path(name).is_symlink()
+        ),
     )
 
 
@@ -80,18 +83,16 @@ def _shared_libraries() -> tuple[str, ...]:
     """
     architecture = sysconfig.get_config_var("MULTIARCH") or ""
     own = [f"{top}/{architecture}" for top in ("/usr/lib", "/lib") if architecture]
-    real = {os.path.realpath(path): path for path in own if os.path.isdir(path)}
+    real = {os.path.realpath(path): path for path in own if Path(path).is_dir()}
     if real:
         # /lib64 holds the loader alone on Debian; elsewhere it is a link into /usr.
         return tuple(sorted({*real, os.path.realpath("/lib64")}))
     found = ("/usr/lib64", "/usr/lib", "/lib64", "/lib")
-    return tuple(sorted({os.path.realpath(path) for path in found if os.path.isdir(path)}))
+    return tuple(sorted({os.path.realpath(path) for path in found if Path(path).is_dir()}))
 
 
-def _all(paths: object) -> tuple[tuple[str, Found], ...]:
+def _all(paths: Iterable[str | None]) -> tuple[tuple[str, Found], ...]:
     """(where it is seen, what it is) of those that exist."""
-    found = []
-    for path in paths:  # type: ignore[attr-defined]
-        if path and os.path.exists(path):
-            found.append((path, find(os.path.realpath(path))))
-    return tuple(found)
+    return tuple(
+        (path, find(os.path.realpath(path))) for path in paths if path and Path(path).exists()
+    )

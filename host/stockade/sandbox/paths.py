@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from stockade.errors import Refused
@@ -91,7 +91,7 @@ def _opened(path: str) -> int:
 
 
 def _is_plain_file(path: str) -> bool:
-    return stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode)
+    return stat.S_ISREG(Path(path).lstat().st_mode)
 
 
 def _is_inside(path: str, place: str) -> bool:

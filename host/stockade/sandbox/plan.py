@@ -109,9 +109,9 @@ class Places:
     doors: tuple[str, ...] = field(default=())
 
 
-def layers_of(tier: str, *, as_root: bool, tunnel: bool = False, cpus: bool = False) -> tuple[
-    str, ...
-]:
+def layers_of(
+    tier: str, *, as_root: bool, tunnel: bool = False, cpus: bool = False
+) -> tuple[str, ...]:
     """The steps of a start in a tier, in order; each must succeed."""
     middle = ("scratch", *(("affinity",) if cpus else ()))
     drop = ("bounding_set", *(("user",) if as_root else ()))
@@ -135,20 +135,19 @@ def places_of(tier: str, own: Own) -> Places:
             packages=PACKAGES if own.packages else None,
             data=DATA if own.data else None,
         )
-    folders = {
-        "base": own.base,
-        "scratch": own.scratch,
-        "plugin": own.plugin,
-        "packages": own.packages,
-        "data": own.data,
-    }
-    real = {name: found.path for name, found in folders.items() if found is not None}
-    if tier == NONE:
-        return Places(**real)
-    doors = {
-        name: f"/proc/self/fd/{number}" for number, name in enumerate(real, worker.DOOR_FD)
-    }
-    return Places(**doors, doors=tuple(real.values()))
+    folders = (own.base, own.scratch, own.plugin, own.packages, own.data)
+    real = [found.path for found in folders if found is not None]
+    seen = iter(real)
+    if tier == RESTRICTED:
+        seen = iter([f"/proc/self/fd/{number}" for number, _ in enumerate(real, worker.DOOR_FD)])
+    return Places(
+        base=next(seen),
+        scratch=next(seen),
+        plugin=next(seen),
+        packages=next(seen) if own.packages else None,
+        data=next(seen) if own.data else None,
+        doors=tuple(real) if tier == RESTRICTED else (),
+    )
 
 
 def plan_worker(
@@ -212,9 +211,7 @@ def _seen(layout: Layout, grants: Grants) -> tuple[tuple[str, Found], ...]:
     return tuple(dict(found).items())
 
 
-def _mounts(
-    layout: Layout, own: Own, grants: Grants, *, as_root: bool
-) -> tuple[worker.Mount, ...]:
+def _mounts(layout: Layout, own: Own, grants: Grants, *, as_root: bool) -> tuple[worker.Mount, ...]:
     """Every mount, what lies inside another after it."""
     mounts = [_mount(one, target) for target, one in _seen(layout, grants)]
     mounts += [_mount(one, target, DEVICE) for target, one in layout.devices]
@@ -227,16 +224,12 @@ def _mounts(
     return tuple(sorted(mounts, key=lambda mount: mount.target.count("/")))
 
 
-def _mount(
-    found: Found, target: str, access: str = READ, *, mapped: bool = False
-) -> worker.Mount:
+def _mount(found: Found, target: str, access: str = READ, *, mapped: bool = False) -> worker.Mount:
     owner, group = (found.owner, found.group) if mapped else (-1, -1)
     return worker.Mount(found.path, target, found.device, found.inode, access, owner, group)
 
 
-def _paths(
-    tier: str, layout: Layout, places: Places, grants: Grants
-) -> tuple[worker.Path, ...]:
+def _paths(tier: str, layout: Layout, places: Places, grants: Grants) -> tuple[worker.Path, ...]:
     end = "/." if tier == RESTRICTED else ""  # a descriptor's link is to be followed, and no other
     needed = {target for target, _ in layout.needed}
     paths = [

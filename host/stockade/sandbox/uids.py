@@ -67,7 +67,7 @@ def _take(uid: int, folder: Path) -> Lease | None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held, there = os.fstat(fd), os.stat(path, follow_symlinks=False)
+        held, there = os.fstat(fd), path.lstat()
     except (BlockingIOError, FileNotFoundError):
         os.close(fd)
         return None

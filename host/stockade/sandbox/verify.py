@@ -75,7 +75,7 @@ def look(pid: int, proc: Path = PROC) -> Seen:
 
 
 def compare(plan: Plan, seen: Seen) -> list[str]:
-    """Everything that is otherwise than planned, each a phrase for people; empty where all holds."""
+    """Everything that is otherwise than planned, each a phrase for people; none if all holds."""
     if plan.tier == NONE:
         return [*_no_new_privileges(seen), *_rlimits(plan, seen)]
     wrong = [

@@ -6,7 +6,14 @@ from stockade.settings.egress import EgressSettings
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import Limits
 
-__all__ = ["TIERS", "GatewaySettings", "RequestSettings", "SandboxSettings", "Settings", "SupervisionSettings"]
+__all__ = [
+    "TIERS",
+    "GatewaySettings",
+    "RequestSettings",
+    "SandboxSettings",
+    "Settings",
+    "SupervisionSettings",
+]
 
 TIERS = ("none", "restricted", "full")  # weakest first
 

@@ -1,8 +1,10 @@
 """Workers of all plugins: started when needed, watched, replaced when they die, ended."""
 
+from .board import Posted, posted_in
 from .launch import Launch, PluginRuntime, Prepared, WorkerChannel
 from .logbook import Logbook
 from .probing import Answer, Probe, StartRefused
+from .rehearsal import Rehearsal
 from .status import PluginEvent, PluginState, PluginStatus, What, WorkerStatus
 from .supervisor import Supervisor
 
@@ -14,11 +16,14 @@ __all__ = [
     "PluginRuntime",
     "PluginState",
     "PluginStatus",
+    "Posted",
     "Prepared",
     "Probe",
+    "Rehearsal",
     "StartRefused",
     "Supervisor",
     "What",
     "WorkerChannel",
     "WorkerStatus",
+    "posted_in",
 ]

@@ -66,7 +66,7 @@ def _path(kind: str, what: str) -> str:
 
 
 def _network(what: str) -> str:
-    return _host(what, f'network = ["{{}}"] {_UNDER}, and ctx.http for the request')
+    return _host(what, f'network = ["{{}}"] {_UNDER}, for requests of ctx.http')
 
 
 def _secret(what: str, plugin: str) -> str:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import anyio
 
 from stockade.errors import HostError
+from stockade.process import started_at
 from stockade.settings import SupervisionSettings
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 
+from .board import Posted
 from .launch import PluginRuntime
 from .lifecycle import Event, State
 from .pool import queue_full, shortest, wanted
@@ -278,6 +280,22 @@ class Crew:
             last_error=self.last_error,
             deaths=recent,
         )
+
+    def posted(self) -> Iterator[Posted]:
+        """Its ready workers, for other processes to see."""
+        for worker in self.ready:
+            child = worker.child
+            born = started_at(child.pid) if child is not None else None
+            if child is not None and born is not None:
+                yield Posted(
+                    plugin=self.name,
+                    pid=child.pid,
+                    born=born,
+                    since=time.time() - (self._clock() - worker.born_at),
+                    tier=worker.tier,
+                    layers=worker.layers,
+                    restarts=max(0, self._starts - 1),
+                )
 
     def _state(self) -> PluginState:
         states = {worker.state for worker in self.workers}

@@ -91,13 +91,14 @@ class WorkerChannel(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Started:
     """A child with the socket it will accept on; `end` it when the child has ended."""
 
     child: Child
     listener: Listener
     scratch: Path
+    program: Program
     plan: Plan
     load: wire.Load
     _stack: ExitStack
@@ -141,7 +142,15 @@ async def start(
                 pipe.send()
             unfinished.pop_all()
         listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
-        return Started(child, listener, scratch, prepared.plan, prepared.load, stack.pop_all())
+        return Started(
+            child=child,
+            listener=listener,
+            scratch=scratch,
+            program=prepared.program,
+            plan=prepared.plan,
+            load=prepared.load,
+            _stack=stack.pop_all(),
+        )
 
 
 def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int) -> None:

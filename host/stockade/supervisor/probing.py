@@ -1,8 +1,9 @@
-"""Carrying out a plan for nothing but the answer: which step of it fails on this machine, if any."""
+"""Carrying out a plan for the answer alone: which step of it fails on this machine, if any."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
@@ -112,11 +113,11 @@ async def run_probe(nurseries: Nurseries, program: Program, plan: Plan) -> Answe
 async def _run(
     nurseries: Nurseries, program: Program, plan: Plan, keep: Callable[[str, str], None]
 ) -> Exit:
-    with open(os.devnull, "rb") as nobody, PlanPipe(plan) as pipe:  # noqa: PTH123  # no listener
+    with socket.socket(socket.AF_UNIX) as nobody, PlanPipe(plan) as pipe:
         async with anyio.create_task_group() as tasks:
             child = await nurseries.fork(
                 program,
-                (pipe.read, nobody.fileno()),
+                (pipe.read, nobody.fileno()),  # in the place of a listening socket
                 namespaces=plan.tier == FULL,
                 on_line=keep,
                 tasks=tasks,

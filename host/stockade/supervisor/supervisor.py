@@ -31,11 +31,13 @@ from stockade_sdk.stream import ChatEvent
 from stockade_worker.plan import Plan
 
 from .answers import Unreadable, read_answer, read_events
+from .board import write_board
 from .crew import Crew
 from .launch import PluginRuntime, WorkerChannel
 from .lifecycle import Event
 from .probing import Answer, run_probe
-from .status import PluginEvent, PluginState, PluginStatus
+from .rehearsal import Rehearsal, rehearse
+from .status import PluginEvent, PluginState, PluginStatus, What
 from .worker import STOP_GRACE_S, Connect, Worker
 
 CLOSE_S: Final = STOP_GRACE_S + 0.5  # for all workers to go when the host leaves
@@ -189,6 +191,16 @@ class Supervisor:
         if crew is not None:
             crew.try_again()
 
+    async def rehearse(self, plugin: str) -> Rehearsal:
+        """Start a plugin's worker up to where it would be loaded, look at it, and end it.
+
+        Raises StartRefused, HostError, ProviderError, OSError and TimeoutError.
+        """
+        assert self._folder is not None
+        assert self._nurseries is not None
+        runtime = self._runtime_of(plugin)
+        return await rehearse(runtime, self._folder, self._nurseries, self._connect)
+
     async def probe(self, program: Program, plan: Plan) -> Answer:
         """Carry out a plan for its answer; see `run_probe`."""
         assert self._nurseries is not None
@@ -229,11 +241,24 @@ class Supervisor:
             self._runtime_of,
             self._recruit,
             settings=self._settings,
-            tell=self._on_event,
+            tell=self._tell,
             random=self._random,
             clock=self._clock,
         )
         return crew
+
+    def _tell(self, event: PluginEvent) -> None:
+        if event.what is not What.STARTED:
+            self._post()
+        self._on_event(event)
+
+    def _post(self) -> None:
+        """Say for other processes which workers there are."""
+        assert self._folder is not None
+        write_board(
+            self._folder.path,
+            [worker for crew in self._all() for worker in crew.posted()],
+        )
 
     def _recruit(self, crew: Crew, runtime: PluginRuntime, delay_s: float) -> Worker:
         assert self._tasks is not None

@@ -12,10 +12,10 @@ from stockade.sandbox.cgroups.host import outer_cores
 from stockade.sandbox.cgroups.rules import Setting, settings
 from stockade_sdk.limits import Limits
 
-from .cgroup_tree import FakeKernel
+from tests.unit.host.cgroup_tree import FakeKernel
 
 MIB = 1024 * 1024
-US, OTHER, WORKER = 41, 42, 43
+US, OTHER, WORKER = 5_000_041, 5_000_042, 5_000_043  # above any pid that there can be
 ALL = "cpu memory pids"
 LIMITS = Limits(memory_bytes=64 * MIB, cpu_cores=0.5, processes=9)
 SCOPE = "user.slice/our.scope"
@@ -276,7 +276,9 @@ def test_only_groups_of_hosts_that_are_gone_are_swept_wherever_they_are(tmp_path
         f"{SCOPE}/stockade-host-3",
         f"{SCOPE}/stockade-host-3/1",
     }
-    assert (kernel.mount / SCOPE / "stockade-host-3/1/cgroup.procs").read_text().strip() == "43"
+    assert (kernel.mount / SCOPE / "stockade-host-3/1/cgroup.procs").read_text().strip() == str(
+        WORKER
+    )
 
 
 def machine_1(tmp_path: Path, own: str = "ours") -> FakeKernel:

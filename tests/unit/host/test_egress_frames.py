@@ -18,7 +18,7 @@ from stockade.egress.frames import (
     Frames,
     written,
 )
-from stockade.settings.egress import parse_proxy
+from stockade.settings.egress import Proxy, parse_proxy
 from stockade_worker import tunnel as worker
 
 FRAMES = [
@@ -136,6 +136,7 @@ def test_our_own_request_to_a_proxy_and_its_answer():
     target = read_connect(b"CONNECT [2606:4700::1]:443 HTTP/1.1\r\n\r\n")
     proxy = parse_proxy("http://user:p%40ss@proxy.corp.example:3128")
 
+    assert isinstance(proxy, Proxy)
     assert asking(target, proxy) == (
         b"CONNECT [2606:4700::1]:443 HTTP/1.1\r\nhost: [2606:4700::1]:443\r\n"
         b"proxy-authorization: Basic dXNlcjpwQHNz\r\n\r\n"

@@ -30,7 +30,7 @@ HOSTS = (HostRule.parse("localhost:8080"),)
 class Drawer(KeyringBackend):
     """A keyring in memory; `before` comes before each act, to fail or to wait."""
 
-    priority = 5
+    priority: float = 5
 
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Forgetful(Drawer):
 class Several(chainer.ChainerBackend):
     """As `keyring` makes it where more than one back end works."""
 
-    backends = ()  # type: ignore[assignment]
+    backends = ()
 
 
 class Shaky(Drawer):

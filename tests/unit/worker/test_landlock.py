@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stockade_worker.confine import landlock
+import stockade_worker.confine.landlock as landlock
 from stockade_worker.confine.landlock import MASKS, NEWEST_KNOWN, rights, usable
 from stockade_worker.plan import EXECUTE, READ, WRITE
 from tests.unit.worker.confined_child import run, started, told
@@ -274,6 +274,25 @@ def test_a_link_in_place_of_a_path_is_an_error(tree: Path) -> None:
     (tree / "write" / "link").symlink_to(tree / "elsewhere")
 
     assert "[Errno 40]" in failed((tree / "write" / "link", READ))
+
+
+@needs_landlock
+def test_a_folder_that_is_held_open_may_be_granted_by_its_descriptor(tree: Path) -> None:
+    door = 70
+    code = f"""
+syscalls.no_new_privileges()
+os.dup2(os.open({str(tree / "write")!r}, os.O_PATH | os.O_DIRECTORY), {door})
+{RESTRICT}
+for path in ("/proc/self/fd/{door}/file", "/proc/self/fd/{door}/../elsewhere/file"):
+    print(outcome(lambda: open(path, "r+").write("new!")))
+"""
+    paths = [(f"/proc/self/fd/{door}/.", WRITE)]
+    given = {"paths": paths, "net": True, "ports": (), "abi": None}
+
+    assert told(code, json.dumps(given)).split() == ["done", "EACCES"]
+    assert (tree / "write" / "file").read_text() == "new!"
+    assert (tree / "elsewhere" / "file").read_text() == "text"
+    assert "[Errno 2]" in failed((f"/proc/self/fd/{door}/.", READ))  # no such descriptor
 
 
 @needs_landlock

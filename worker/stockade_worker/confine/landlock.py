@@ -122,8 +122,8 @@ def restrict(
     ``tunnel_ports``, of any address. ``abi``: act as on a kernel of that version instead of asking.
 
     Needs no_new_privs. Raises OSError at the first step that fails, with the path where it is one's
-    fault: a path that is not there, or is a symbolic link (ELOOP), is an error. No thread may exist
-    yet.
+    fault: a path that is not there, or is a symbolic link (ELOOP), is an error; a folder held open
+    is ``/proc/self/fd/N/.``, where the link is not the last name. No thread may exist yet.
     """
     version = usable(kernel_abi() if abi is None else abi)
     numbers = for_machine(os.uname().machine).numbers

@@ -49,9 +49,7 @@ def build(plan: Plan) -> None:
         syscalls.move_mount(tree, target)
         os.close(tree)
     for path in plan.blanks:
-        syscalls.mount(
-            "blank", place + path, "tmpfs", _TMPFS | syscalls.MS_RDONLY, BLANK_OPTIONS
-        )
+        syscalls.mount("blank", place + path, "tmpfs", _TMPFS | syscalls.MS_RDONLY, BLANK_OPTIONS)
     for name, points in plan.links:
         os.makedirs(os.path.dirname(place + name), mode=0o755, exist_ok=True)
         os.symlink(points, place + name)

@@ -155,9 +155,7 @@ def mount_setattr(fd: int, path: str, attributes: int, *, flags: int = 0, userns
 
 def move_mount(tree: int, target: str) -> None:
     """Attach a detached tree (move_mount(2))."""
-    syscall(
-        _CALLS["move_mount"], tree, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH
-    )
+    syscall(_CALLS["move_mount"], tree, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def unshare(flags: int) -> None:
@@ -219,9 +217,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
     last = (tid, none) if platform.machine() == "x86_64" else (none, tid)
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
-    pid = int(
-        _libc.syscall(_LONG(number), ctypes.c_ulong(flags), none, ctypes.byref(pidfd), *last)
-    )
+    pid = int(_libc.syscall(_LONG(number), ctypes.c_ulong(flags), none, ctypes.byref(pidfd), *last))
     error = ctypes.get_errno()
     if pid == 0:
         python.PyOS_AfterFork_Child()

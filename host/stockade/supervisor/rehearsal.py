@@ -1,0 +1,64 @@
+"""A start that ends where the plugin would be loaded: what the kernel really applies, to be shown.
+
+Runs nothing of the plugin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from stockade.process import Nurseries, RunFolder, remove_tree
+from stockade.sandbox.verify import Seen, look
+from stockade_worker.plan import Plan
+
+from .launch import PluginRuntime, check_hello, check_walls, start
+from .probing import Answer, run_probe
+from .worker import Connect
+
+__all__ = ["Rehearsal", "rehearse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """The plan of a plugin's worker, what the kernel showed of it, and its policy in words."""
+
+    plan: Plan
+    seen: Seen
+    acts: dict[str, int]
+    answer: Answer
+
+
+async def rehearse(
+    runtime: PluginRuntime, folder: RunFolder, nurseries: Nurseries, connect: Connect
+) -> Rehearsal:
+    """Start, look, and end it. Raises StartRefused, HostError, ProviderError and OSError."""
+    async with anyio.create_task_group() as tasks:
+        started = await start(
+            runtime,
+            folder,
+            "rehearsal",
+            nurseries=nurseries,
+            on_line=lambda stream, line: None,
+            tasks=tasks,
+        )
+        channel = None
+        try:
+            with anyio.fail_after(runtime.limits.start_timeout_s):
+                channel = await connect(started.listener.path, runtime.outlet, lambda log: None)
+                hello = await channel.hello()
+            check_hello(hello, runtime, started.plan, started.child.pid)
+            check_walls(hello, started.plan, started.child.pid)
+            seen = look(started.child.pid)
+            probe = started.plan._replace(probe=True)
+            answer = await run_probe(nurseries, started.program, probe)
+        finally:
+            started.child.kill()
+            if channel is not None:
+                channel.send_stop()
+            with anyio.CancelScope(shield=True):
+                await started.child.exited()
+                started.end()
+                remove_tree(started.scratch)
+        return Rehearsal(plan=started.plan, seen=seen, acts=hello.acts, answer=answer)
