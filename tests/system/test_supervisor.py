@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from stockade.errors import NotInstalled
 from stockade.process import read_usage
+from stockade.sandbox.plan import layers_of
 from stockade.settings import SupervisionSettings
 from stockade.supervisor import (
     Launch,
@@ -35,15 +36,15 @@ from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.limits import Limits
 from stockade_sdk.provider import Method
 from stockade_sdk.stream import ChatEvent, fold
-from stockade_worker.plan import MALLOC_ENVIRONMENT, Plan
-from stockade_worker.plan import Limits as KernelLimits
+from stockade_worker.plan import FULL, NONE
+from tests.system.forking import environment_in, plan_of, program_of
 
 MIB = 1024 * 1024
 DIGEST = "sha256:" + "0" * 64
 PATIENCE_S = 20.0  # for anything on a busy machine
 QUICK = SupervisionSettings(ping_interval_s=0.1, ping_timeout_s=0.4)
 LENIENT = SupervisionSettings(deaths=1000, ping_interval_s=0.1, ping_timeout_s=0.4)
-LAYERS = ("parent_death", "session", "descriptors", "scratch", "rlimits", "no_new_privileges")
+TIERS = (NONE, FULL)
 
 PLUGIN = """
 import asyncio, os, signal, subprocess, sys, time
@@ -106,11 +107,20 @@ class Provider:
 
 
 class House:
-    """A folder for a supervisor, its plugins, and what they said."""
+    """A folder for a supervisor, its plugins, and what they said.
 
-    def __init__(self, root: Path) -> None:
+    Workers are in tier `none` unless a test wants another: what is tested here is the supervisor,
+    and without walls a worker may do more of what a supervisor has to cope with.
+    """
+
+    def __init__(self, root: Path, environment: Path, tier: str = NONE) -> None:
         self.root = root
+        self.environment = environment
+        self.tier = tier
         self.run = root / "run"
+        self.held = 0  # starts whose things were not given back yet
+        self.sources = root / "plugins"
+        self.sources.mkdir(mode=0o755, exist_ok=True)
         self.events: list[PluginEvent] = []
         self.lines: list[tuple[str, str, str]] = []
         self.plugins: dict[str, PluginRuntime] = {}
@@ -123,29 +133,43 @@ class House:
         source: str,
         *,
         digest_in_plan: str = DIGEST,
-        layers: tuple[str, ...] = LAYERS,
         capabilities: frozenset[Capability] = frozenset((Capability.CHAT,)),
-        command: str = "from stockade_worker.main import main; main(int(sys.argv[1]))",
+        patch: str = "",
         **limits: Any,
     ) -> None:
+        """A plugin; `patch` is what is done to its nursery's code before it serves."""
         module = "p_" + name.replace("-", "_")
-        (self.root / f"{module}.py").write_text(textwrap.dedent(source))
+        (self.sources / f"{module}.py").write_text(textwrap.dedent(source))
+        patched = self.root / f"program-{name}" if patch else None
+        program = program_of(self.environment, patched, patch)
 
-        def prepare(launch: Launch) -> Prepared:
-            plan = Plan(
+        async def prepare(launch: Launch) -> Prepared:
+            plan, give_back = plan_of(
+                self.tier,
+                environment=self.environment,
+                plugin_folder=self.sources,
+                scratch=launch.scratch,
+                launch=launch.word,
                 plugin=name,
                 digest=digest_in_plan,
-                launch=launch.word,
-                host_pid=os.getpid(),
-                listen_fd=launch.listen_fd,
-                scratch=str(launch.scratch),
-                limits=KernelLimits(
-                    memory_bytes=256 * MIB, open_files=256, file_size_bytes=64 * MIB
-                ),
-                layers=layers,
+                limits=Limits(**limits),
             )
-            argv = (sys.executable, "-I", "-B", "-X", "utf8", "-c", f"import sys; {command}")
-            return Prepared(argv=argv, env=MALLOC_ENVIRONMENT, plan=plan, tier="none")
+            self.held += 1
+
+            def release() -> None:
+                self.held -= 1
+                give_back()
+
+            load = wire.Load(
+                entry=f"{module}:Provider",
+                path=("/stockade/plugin" if self.tier == FULL else str(self.sources),),
+                config={},
+                secrets={},
+                environment={},
+                data_dir=None,
+                concurrency=16,
+            )
+            return Prepared(program=program, plan=plan, load=load, release=release)
 
         self.plugins[name] = PluginRuntime(
             name=name,
@@ -153,15 +177,6 @@ class House:
             digest=DIGEST,
             capabilities=capabilities,
             limits=Limits(**limits),
-            load=wire.Load(
-                entry=f"{module}:Provider",
-                path=(str(self.root),),
-                config={},
-                secrets={},
-                environment={},
-                data_dir=None,
-                concurrency=16,
-            ),
             outlet=None,
             prepare=prepare,
         )
@@ -199,9 +214,25 @@ class House:
         return sum(event.what is what for event in self.events)
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return environment_in(tmp_path_factory.mktemp("environment"))
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path, environment: Path) -> Iterator[House]:
+    house = House(tmp_path, environment)
+    yield house
+    assert house.held == 0
+
+
+@pytest.fixture(params=TIERS)
+def any_house(tmp_path: Path, environment: Path, request: pytest.FixtureRequest) -> Iterator[House]:
+    """One in each tier, for what must not depend on it."""
+    tmp_path.chmod(0o755)
+    house = House(tmp_path, environment, request.param)
+    yield house
+    assert house.held == 0
 
 
 async def say(
@@ -211,6 +242,15 @@ async def say(
     answer = await supervisor.call(plugin, Method.CHAT, request, timeout_s=timeout_s)
     assert isinstance(answer, ChatResponse)
     return answer.text
+
+
+async def pid_of(supervisor: Supervisor, plugin: str = "good") -> int:
+    """The one worker's process as this host knows it; a worker is started where there is none."""
+    await say(supervisor, "echo", plugin=plugin)
+    pids = [one.pid for one in supervisor.status(plugin).workers if one.state == "ready"]
+    (pid,) = pids
+    assert pid is not None
+    return pid
 
 
 async def failure(
@@ -233,16 +273,16 @@ def alive(pid: int) -> bool:
 async def test_the_first_call_starts_a_worker_and_the_next_finds_it(house: House) -> None:
     async with house.supervisor() as supervisor:
         before = supervisor.status("good")
-        first = await say(supervisor, "pid")
-        second = await say(supervisor, "pid")
+        first = await pid_of(supervisor)
+        second = await pid_of(supervisor)
         status = supervisor.status("good")
 
     assert before.state is PluginState.STOPPED
     assert first == second
     assert status.state is PluginState.READY
     (worker,) = status.workers
-    assert worker.pid == int(first)
-    assert worker.layers == LAYERS
+    assert worker.pid == first
+    assert worker.layers == layers_of(NONE, as_root=False)
     assert worker.rss_bytes is not None
     assert worker.rss_bytes > MIB
     assert (worker.restarts, worker.in_flight, worker.tier) == (0, 0, "none")
@@ -250,7 +290,7 @@ async def test_the_first_call_starts_a_worker_and_the_next_finds_it(house: House
 
 async def test_leaving_ends_every_worker_and_removes_the_run_folder(house: House) -> None:
     async with house.supervisor() as supervisor:
-        pid = int(await say(supervisor, "pid"))
+        pid = await pid_of(supervisor)
         grandchild = int(await say(supervisor, "grandchild"))
 
     assert not alive(pid)
@@ -258,49 +298,49 @@ async def test_leaving_ends_every_worker_and_removes_the_run_folder(house: House
     assert list(house.run.iterdir()) == []
 
 
-async def test_an_error_in_the_block_ends_everything_too(house: House) -> None:
+async def test_an_error_in_the_block_ends_everything_too(any_house: House) -> None:
     pid = 0
     with pytest.raises(ZeroDivisionError):  # noqa: PT012
-        async with house.supervisor() as supervisor:
-            pid = int(await say(supervisor, "pid"))
+        async with any_house.supervisor() as supervisor:
+            pid = await pid_of(supervisor)
             raise ZeroDivisionError
 
     assert pid
     assert not alive(pid)
-    assert list(house.run.iterdir()) == []
+    assert list(any_house.run.iterdir()) == []
 
 
-async def test_cancellation_from_outside_ends_everything_too(house: House) -> None:
+async def test_cancellation_from_outside_ends_everything_too(any_house: House) -> None:
     pid = 0
     with anyio.CancelScope() as scope:
-        async with house.supervisor() as supervisor:
-            pid = int(await say(supervisor, "pid"))
+        async with any_house.supervisor() as supervisor:
+            pid = await pid_of(supervisor)
             scope.cancel()
             await say(supervisor, "sleep 100")
 
     assert scope.cancelled_caught
     assert not alive(pid)
-    assert list(house.run.iterdir()) == []
+    assert list(any_house.run.iterdir()) == []
 
 
-async def test_cancellation_during_a_start_leaves_nothing(house: House) -> None:
-    house.add("slow", "import time; time.sleep(100)")
+async def test_cancellation_during_a_start_leaves_nothing(any_house: House) -> None:
+    any_house.add("slow", "import time; time.sleep(100)")
     with anyio.CancelScope() as scope:
-        async with house.supervisor() as supervisor, anyio.create_task_group() as tasks:
+        async with any_house.supervisor() as supervisor, anyio.create_task_group() as tasks:
             tasks.start_soon(
                 failure,
                 supervisor,
                 "hello",
             )
-            await house.until(lambda: house.count(What.STARTED) == 1)
+            await any_house.until(lambda: any_house.count(What.STARTED) == 1)
             scope.cancel()
 
-    assert list(house.run.iterdir()) == []
+    assert list(any_house.run.iterdir()) == []
 
 
-async def test_a_stream_folds_to_the_answer(house: House) -> None:
+async def test_a_stream_folds_to_the_answer(any_house: House) -> None:
     events: list[ChatEvent] = []
-    async with house.supervisor() as supervisor:
+    async with any_house.supervisor() as supervisor:
         request = ChatRequest.of_text("ab")
         async with supervisor.stream("good", request, timeout_s=PATIENCE_S) as pieces:
             async for piece in pieces:
@@ -327,7 +367,7 @@ async def test_a_full_queue_is_overloaded_at_once(house: House) -> None:
     house.add("narrow", PLUGIN, concurrency=1)
     answers: list[str] = []
     async with house.supervisor() as supervisor:
-        await say(supervisor, "pid", plugin="narrow")
+        await pid_of(supervisor, "narrow")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep, answers, supervisor, "sleep 0.5")
             for _ in range(16):
@@ -344,7 +384,7 @@ async def test_who_waits_too_long_gets_a_timeout_and_the_queue_goes_on(house: Ho
     house.add("narrow", PLUGIN, concurrency=1)
     answers: list[str] = []
     async with house.supervisor() as supervisor:
-        await say(supervisor, "pid", plugin="narrow")
+        await pid_of(supervisor, "narrow")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep, answers, supervisor, "sleep 0.5")
             await house.until(lambda: supervisor.status("narrow").workers[0].in_flight == 1)
@@ -357,13 +397,15 @@ async def test_who_waits_too_long_gets_a_timeout_and_the_queue_goes_on(house: Ho
     assert after == "on"
 
 
-async def test_an_idle_worker_is_dismissed_and_the_next_call_starts_another(house: House) -> None:
-    house.add("lazy", PLUGIN, idle_stop_s=0.2)
-    async with house.supervisor() as supervisor:
-        first = await say(supervisor, "pid", plugin="lazy")
-        await house.until(lambda: house.count(What.ENDED) == 1)
+async def test_an_idle_worker_is_dismissed_and_the_next_call_starts_another(
+    any_house: House,
+) -> None:
+    any_house.add("lazy", PLUGIN, idle_stop_s=0.2)
+    async with any_house.supervisor() as supervisor:
+        first = await pid_of(supervisor, "lazy")
+        await any_house.until(lambda: any_house.count(What.ENDED) == 1)
         between = supervisor.status("lazy")
-        second = await say(supervisor, "pid", plugin="lazy")
+        second = await pid_of(supervisor, "lazy")
 
     assert between.state is PluginState.STOPPED
     assert between.deaths == 0
@@ -381,31 +423,31 @@ async def test_a_workers_scratch_folder_goes_with_it(house: House) -> None:
     assert [path.name for path in left] == ["note"]
 
 
-async def test_drain_lets_calls_finish_and_later_calls_start_anew(house: House) -> None:
+async def test_drain_lets_calls_finish_and_later_calls_start_anew(any_house: House) -> None:
     answers: list[str] = []
-    async with house.supervisor() as supervisor:
-        first = await say(supervisor, "pid")
+    async with any_house.supervisor() as supervisor:
+        first = await pid_of(supervisor)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(keep, answers, supervisor, "sleep 0.3", "good")
-            await house.until(lambda: supervisor.status("good").workers[0].in_flight == 1)
+            await any_house.until(lambda: supervisor.status("good").workers[0].in_flight == 1)
             await supervisor.drain("good")
-            drained = not alive(int(first))
-        second = await say(supervisor, "pid")
+            drained = not alive(first)
+        second = await pid_of(supervisor)
 
     assert answers == ["0.3"]
     assert drained
     assert first != second
-    assert house.count(What.DIED) == 0
+    assert any_house.count(What.DIED) == 0
 
 
-async def test_output_and_log_records_arrive_with_their_plugins_name(house: House) -> None:
-    async with house.supervisor() as supervisor:
+async def test_output_and_log_records_arrive_with_their_plugins_name(any_house: House) -> None:
+    async with any_house.supervisor() as supervisor:
         await say(supervisor, "print 1")
         await say(supervisor, "log disk is\x1b[31m full")
-        await house.until(lambda: len(house.lines) == 2)
+        await any_house.until(lambda: len(any_house.lines) == 2)
 
-    assert ("good", "stdout", "x" * 1000) in house.lines
-    assert ("good", "warning", "disk is\\x1b[31m full number=7") in house.lines
+    assert ("good", "stdout", "x" * 1000) in any_house.lines
+    assert ("good", "warning", "disk is\\x1b[31m full number=7") in any_house.lines
 
 
 async def test_megabytes_of_output_neither_stop_the_plugin_nor_fill_the_host(house: House) -> None:
@@ -418,10 +460,10 @@ async def test_megabytes_of_output_neither_stop_the_plugin_nor_fill_the_host(hou
     assert any(text.endswith("bytes dropped") for _, _, text in house.lines)
 
 
-async def test_a_home_of_300_characters_works(tmp_path: Path) -> None:
+async def test_a_home_of_300_characters_works(tmp_path: Path, environment: Path) -> None:
     deep = tmp_path / ("d" * 150) / ("e" * 150)
     deep.mkdir(parents=True)
-    async with House(deep).supervisor() as supervisor:
+    async with House(deep, environment).supervisor() as supervisor:
         answer = await say(supervisor, "echo here")
 
     assert answer == "here"
@@ -436,21 +478,21 @@ async def test_a_plugin_that_is_not_there_is_said_so(house: House) -> None:
 # --- deaths ---
 
 
-async def test_a_killed_worker_fails_its_calls_at_once_and_is_replaced(house: House) -> None:
+async def test_a_killed_worker_fails_its_calls_at_once_and_is_replaced(any_house: House) -> None:
     errors: list[ProviderError] = []
 
     async def lose(supervisor: Supervisor) -> None:
         errors.append(await failure(supervisor, "sleep 100"))
 
-    async with house.supervisor() as supervisor:
-        pid = int(await say(supervisor, "pid"))
+    async with any_house.supervisor() as supervisor:
+        pid = await pid_of(supervisor)
         with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lose, supervisor)
                 tasks.start_soon(lose, supervisor)
-                await house.until(lambda: supervisor.status("good").workers[0].in_flight == 2)
+                await any_house.until(lambda: supervisor.status("good").workers[0].in_flight == 2)
                 os.kill(pid, signal.SIGKILL)
-        another = int(await say(supervisor, "pid"))
+        another = await pid_of(supervisor)
         status = supervisor.status("good")
 
     assert [error.kind for error in errors] == [ErrorKind.WORKER_DIED] * 2
@@ -512,11 +554,11 @@ async def test_the_third_death_stops_a_plugin_until_it_is_enabled(house: House) 
     assert answer == "back"
 
 
-async def test_after_kills_answers_come_again_quickly(house: House) -> None:
+async def test_after_kills_answers_come_again_quickly(any_house: House) -> None:
     waits: list[float] = []
-    async with house.supervisor(LENIENT) as supervisor:
+    async with any_house.supervisor(LENIENT) as supervisor:
         for _ in range(5):
-            pid = int(await say(supervisor, "pid"))
+            pid = await pid_of(supervisor)
             os.kill(pid, signal.SIGKILL)
             began = anyio.current_time()
             while True:
@@ -553,9 +595,9 @@ async def test_a_plugin_without_the_methods_of_its_capabilities_is_refused(house
     assert "`capabilities`" in error.message
 
 
-async def test_a_start_that_takes_too_long_names_its_limit(house: House) -> None:
-    house.add("slow", "import time; time.sleep(100)", start_timeout_s=0.6)
-    async with house.supervisor() as supervisor:
+async def test_a_start_that_takes_too_long_names_its_limit(any_house: House) -> None:
+    any_house.add("slow", "import time; time.sleep(100)", start_timeout_s=0.6)
+    async with any_house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="slow")
 
     assert error.kind is ErrorKind.WORKER_DIED
@@ -563,11 +605,11 @@ async def test_a_start_that_takes_too_long_names_its_limit(house: House) -> None
 
 
 async def test_a_worker_of_another_digest_is_refused_before_its_plugin_is_loaded(
-    house: House,
+    any_house: House,
 ) -> None:
-    marker = house.root / "loaded"
-    house.add("swapped", f"open({str(marker)!r}, 'w')", digest_in_plan="sha256:" + "f" * 64)
-    async with house.supervisor() as supervisor:
+    marker = any_house.root / "loaded"
+    any_house.add("swapped", f"open({str(marker)!r}, 'w')", digest_in_plan="sha256:" + "f" * 64)
+    async with any_house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="swapped")
 
     assert "another digest" in error.message
@@ -575,11 +617,8 @@ async def test_a_worker_of_another_digest_is_refused_before_its_plugin_is_loaded
 
 
 async def test_a_worker_that_skips_a_layer_is_refused(house: House) -> None:
-    command = (
-        "from stockade_worker import main, plan; read = main.read_plan; "
-        "main.seal = lambda plan: plan.layers[1:]; main.main(int(sys.argv[1]))"
-    )
-    house.add("naked", PLUGIN, command=command)
+    patch = "from stockade_worker import main\nmain.seal = lambda plan, birth: plan.layers[1:]"
+    house.add("naked", PLUGIN, patch=patch)
     async with house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="naked")
 
@@ -587,7 +626,11 @@ async def test_a_worker_that_skips_a_layer_is_refused(house: House) -> None:
 
 
 async def test_a_worker_that_dies_before_its_hello_is_explained_by_its_exit(house: House) -> None:
-    house.add("early", PLUGIN, command="sys.stderr.write('no way'); sys.exit(9)")
+    patch = (
+        "from stockade_worker import main, nursery\n"
+        "nursery.work = lambda birth: main.leave(9, 'no way')"
+    )
+    house.add("early", PLUGIN, patch=patch)
     async with house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="early")
 
@@ -596,12 +639,15 @@ async def test_a_worker_that_dies_before_its_hello_is_explained_by_its_exit(hous
 
 
 async def test_a_worker_that_speaks_no_zmtp_is_ended(house: House) -> None:
-    command = (
-        "import json, os, socket, time; plan = json.loads(os.read(int(sys.argv[1]), 65536)); "
-        "peer = socket.socket(fileno=plan['listen_fd']).accept()[0]; "
-        "peer.sendall(b'HTTP/1.1 200 OK' * 20); time.sleep(1000)"
+    patch = (
+        "import socket, time\nfrom stockade_worker import nursery\n"
+        "def work(birth):\n"
+        "    peer = socket.socket(fileno=3).accept()[0]\n"
+        "    peer.sendall(b'HTTP/1.1 200 OK' * 20)\n"
+        "    time.sleep(1000)\n"
+        "nursery.work = work"
     )
-    house.add("stranger", PLUGIN, command=command)
+    house.add("stranger", PLUGIN, patch=patch)
     async with house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="stranger")
 
@@ -618,12 +664,12 @@ async def test_a_worker_that_speaks_no_zmtp_is_ended(house: House) -> None:
     ids=["wrong type", "not UTF-8", "nested"],
 )
 async def test_an_answer_that_is_none_ends_the_worker(house: House, body: str, said: str) -> None:
-    command = (
-        "import msgspec; from stockade_sdk import wire; from stockade_worker import main, session; "
+    patch = (
+        "import msgspec\nfrom stockade_sdk import wire\nfrom stockade_worker import session\n"
         "session.Session.answer = lambda self, call, body: self._credit.pop(call) or "
-        f"wire.encode(wire.Result(call, msgspec.Raw({body}))); main.main(int(sys.argv[1]))"
+        f"wire.encode(wire.Result(call, msgspec.Raw({body})))"
     )
-    house.add("odd", PLUGIN, command=command)
+    house.add("odd", PLUGIN, patch=patch)
     async with house.supervisor() as supervisor:
         error = await failure(supervisor, "hello", plugin="odd")
         await house.until(lambda: house.count(What.DIED) == 1)
@@ -636,9 +682,9 @@ async def test_an_answer_that_is_none_ends_the_worker(house: House, body: str, s
 
 
 async def test_under_a_rain_of_kills_every_call_ends_once_in_an_answer_or_a_typed_error(
-    house: House,
+    any_house: House,
 ) -> None:
-    house.add("twin", PLUGIN, workers=2, concurrency=4)
+    any_house.add("twin", PLUGIN, workers=2, concurrency=4)
     outcomes: list[str] = []
     numbers = iter(range(600))
 
@@ -657,7 +703,7 @@ async def test_under_a_rain_of_kills_every_call_ends_once_in_an_answer_or_a_type
                 if worker.state == "ready" and worker.pid is not None:
                     os.kill(worker.pid, signal.SIGKILL)
 
-    async with house.supervisor(LENIENT) as supervisor, anyio.create_task_group() as weather:
+    async with any_house.supervisor(LENIENT) as supervisor, anyio.create_task_group() as weather:
         weather.start_soon(rain, supervisor)
         async with anyio.create_task_group() as clients:
             for _ in range(8):
@@ -668,22 +714,26 @@ async def test_under_a_rain_of_kills_every_call_ends_once_in_an_answer_or_a_type
     failed = [outcome for outcome in outcomes if not outcome.isdigit()]
     assert all(outcome.startswith("worker_died ") for outcome in failed)
     assert len(failed) < 300
-    assert house.count(What.DIED) > 0
+    assert any_house.count(What.DIED) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-async def test_an_interrupted_host_leaves_no_worker(house: House, number: signal.Signals) -> None:
+async def test_an_interrupted_host_leaves_no_worker(
+    any_house: House, number: signal.Signals
+) -> None:
     source = (
         "import anyio, pathlib, sys\n"
-        "from tests.system.test_supervisor import House, say\n"
+        "from tests.system.test_supervisor import House, pid_of\n"
         "async def main():\n"
-        "    async with House(pathlib.Path(sys.argv[1])).supervisor() as supervisor:\n"
-        "        print(await say(supervisor, 'pid'), flush=True)\n"
+        "    root, environment = map(pathlib.Path, sys.argv[1:3])\n"
+        "    async with House(root, environment, sys.argv[3]).supervisor() as supervisor:\n"
+        "        print(await pid_of(supervisor), flush=True)\n"
         "        await anyio.sleep_forever()\n"
         "anyio.run(main)\n"
     )
     top = Path(__file__).parents[2]
-    argv = (sys.executable, "-c", source, str(house.root))
+    house = any_house
+    argv = (sys.executable, "-c", source, str(house.root), str(house.environment), house.tier)
     async with await anyio.open_process(argv, cwd=top, stderr=subprocess.DEVNULL) as host:
         assert host.stdout is not None
         with anyio.fail_after(PATIENCE_S):
@@ -691,39 +741,63 @@ async def test_an_interrupted_host_leaves_no_worker(house: House, number: signal
             running = alive(pid)
             host.send_signal(number)
             await host.wait()
-            await house.until(lambda: not alive(pid))
-    left = len(list(house.run.iterdir()))
-    async with house.supervisor():
-        swept = len(list(house.run.iterdir()))
+            await any_house.until(lambda: not alive(pid))
+    left = len(list(any_house.run.iterdir()))
+    async with any_house.supervisor():
+        swept = len(list(any_house.run.iterdir()))
 
     assert running
     assert left == (1 if number is signal.SIGKILL else 0)
     assert swept == 1  # the new host's own
 
 
-def no_landlock(prepared: Prepared) -> Prepared:
+async def no_landlock(made: Awaitable[Prepared]) -> Prepared:
+    (await made).release()
     raise StartRefused("this machine has no landlock")
 
 
-def no_program(prepared: Prepared) -> Prepared:
-    return dataclasses.replace(prepared, argv=("/nonexistent/python",))
+async def no_program(made: Awaitable[Prepared]) -> Prepared:
+    prepared = await made
+    program = dataclasses.replace(prepared.program, python=("/nonexistent/python",))
+    return dataclasses.replace(prepared, program=program)
 
 
-def no_room(prepared: Prepared) -> Prepared:
+async def no_nursery(made: Awaitable[Prepared]) -> Prepared:
+    prepared = await made
+    program = dataclasses.replace(prepared.program, python=("/bin/sh", "-c", "echo no; exit 3"))
+    return dataclasses.replace(prepared, program=program)
+
+
+async def no_room(made: Awaitable[Prepared]) -> Prepared:
+    prepared = await made
     return dataclasses.replace(prepared, plan=prepared.plan._replace(launch="x" * 99999))
+
+
+async def no_step(made: Awaitable[Prepared]) -> Prepared:
+    prepared = await made
+    layers = ("a_wall_of_tomorrow", *prepared.plan.layers)
+    return dataclasses.replace(prepared, plan=prepared.plan._replace(layers=layers))
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
-    [(no_landlock, "no landlock"), (no_program, "/nonexistent/python"), (no_room, "its plan has")],
+    [
+        (no_landlock, "no landlock"),
+        (no_program, "/nonexistent/python"),
+        (no_nursery, "the nursery has ended"),
+        (no_room, "its plan has"),
+        (no_step, "confinement failed at step a_wall_of_tomorrow"),
+    ],
 )
 async def test_a_start_that_fails_half_way_leaves_nothing(
-    house: House, spoil: Callable[[Prepared], Prepared], said: str
+    house: House, spoil: Callable[[Awaitable[Prepared]], Awaitable[Prepared]], said: str
 ) -> None:
     runtime = house.plugins["good"]
-    house.plugins["good"] = dataclasses.replace(
-        runtime, prepare=lambda launch: spoil(runtime.prepare(launch))
-    )
+
+    async def prepare(launch: Launch) -> Prepared:
+        return await spoil(runtime.prepare(launch))
+
+    house.plugins["good"] = dataclasses.replace(runtime, prepare=prepare)
     async with house.supervisor() as supervisor:
         error = await failure(supervisor, "hello")
         left = [list(folder.iterdir()) for folder in house.run.iterdir()]
@@ -735,23 +809,23 @@ async def test_a_start_that_fails_half_way_leaves_nothing(
 # --- silence ---
 
 
-async def test_an_idle_stopped_worker_is_replaced(house: House) -> None:
-    async with house.supervisor() as supervisor:
-        pid = int(await say(supervisor, "pid"))
+async def test_an_idle_stopped_worker_is_replaced(any_house: House) -> None:
+    async with any_house.supervisor() as supervisor:
+        pid = await pid_of(supervisor)
         os.kill(pid, signal.SIGSTOP)
         with anyio.fail_after(5):
-            await house.until(lambda: house.count(What.READY) == 2)
-        another = int(await say(supervisor, "pid"))
+            await any_house.until(lambda: any_house.count(What.READY) == 2)
+        another = await pid_of(supervisor)
 
     assert another != pid
     assert not alive(pid)
 
 
-async def test_a_stopped_worker_fails_its_call_before_the_calls_deadline(house: House) -> None:
-    async with house.supervisor() as supervisor:
-        pid = int(await say(supervisor, "pid"))
+async def test_a_stopped_worker_fails_its_call_before_the_calls_deadline(any_house: House) -> None:
+    async with any_house.supervisor() as supervisor:
+        pid = await pid_of(supervisor)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(stop_when_busy, house, supervisor, pid)
+            tasks.start_soon(stop_when_busy, any_house, supervisor, pid)
             error = await failure(supervisor, "sleep 100", timeout_s=10)
 
     assert error.kind is ErrorKind.WORKER_DIED
@@ -760,16 +834,16 @@ async def test_a_stopped_worker_fails_its_call_before_the_calls_deadline(house: 
 
 async def test_a_blocked_loop_is_tolerated_while_its_call_has_time(house: House) -> None:
     async with house.supervisor() as supervisor:
-        first = await say(supervisor, "pid")
+        first = await pid_of(supervisor)
         await say(supervisor, "block 1.5")  # pings time out after 0.4 s
-        second = await say(supervisor, "pid")
+        second = await pid_of(supervisor)
 
     assert first == second
 
 
 async def test_a_blocked_loop_is_ended_once_a_call_is_overdue(house: House) -> None:
     async with house.supervisor() as supervisor:
-        await say(supervisor, "pid")
+        await pid_of(supervisor)
         error = await failure(supervisor, "block 100", timeout_s=0.3)
         with anyio.fail_after(5):
             await house.until(lambda: house.count(What.READY) == 2)
@@ -784,11 +858,11 @@ async def test_a_worker_that_keeps_cancelled_calls_is_replaced_when_it_has_no_ot
 ) -> None:
     patient = SupervisionSettings(ping_interval_s=0.1, ping_timeout_s=1000)
     async with house.supervisor(patient, clock=lambda: 20 * time.monotonic()) as supervisor:
-        first = await say(supervisor, "pid")
+        first = await pid_of(supervisor)
         with anyio.move_on_after(0.2):
             await say(supervisor, "stubborn")
         await house.until(lambda: house.count(What.DIED) == 1)
-        second = await say(supervisor, "pid")
+        second = await pid_of(supervisor)
         last = supervisor.status("good").last_error
 
     assert first != second
@@ -797,11 +871,11 @@ async def test_a_worker_that_keeps_cancelled_calls_is_replaced_when_it_has_no_ot
 
 async def test_a_cancelled_call_is_answered_and_harms_nobody(house: House) -> None:
     async with house.supervisor() as supervisor:
-        first = await say(supervisor, "pid")
+        first = await pid_of(supervisor)
         with anyio.move_on_after(0.1):
             await say(supervisor, "sleep 100")
         await house.until(lambda: supervisor.status("good").workers[0].in_flight == 0)
-        second = await say(supervisor, "pid")
+        second = await pid_of(supervisor)
 
     assert first == second
     assert house.count(What.DIED) == 0

@@ -28,6 +28,7 @@ HELLO = wire.Hello(
     sdk="",
     python="",
     layers=(),
+    acts={},
 )
 UNARY, STREAM = 1, 2  # ids of the calls in flight
 

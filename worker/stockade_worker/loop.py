@@ -27,6 +27,7 @@ import zmq  # noqa: E402
 from stockade_sdk import __version__, wire  # noqa: E402
 from stockade_sdk.errors import ErrorInfo  # noqa: E402
 
+from . import tunnel  # noqa: E402
 from .attest import attest  # noqa: E402
 from .confine import Birth, lock  # noqa: E402
 from .context import Surroundings  # noqa: E402
@@ -34,7 +35,7 @@ from .eager import start  # noqa: E402
 from .exchange import Exchanges  # noqa: E402
 from .invoke import Invocations, answered, decoded, failure  # noqa: E402
 from .loader import LoadError, load  # noqa: E402
-from .plan import EXIT_LOAD, LISTEN_FD, Plan  # noqa: E402
+from .plan import EXIT_LOAD, LISTEN_FD, TUNNEL_FD, Plan  # noqa: E402
 from .session import Session  # noqa: E402
 from .streaming import CANCELLED, UNSENDABLE, Stream, unsendable  # noqa: E402
 
@@ -62,6 +63,8 @@ def serve(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> int:
     loop = asyncio.SelectorEventLoop(selector)
     asyncio.set_event_loop(loop)
     worker = Worker(loop, socket)
+    if plan.tunnel:
+        tunnel.serve(tunnel.listen(), TUNNEL_FD)  # before the lockdown, which lets nobody listen
     socket.poll(flags=zmq.POLLOUT)  # until the host is there, or kills us: all is connected then
     layers += lock(plan, birth)
     socket.send(wire.encode(hello(plan, layers, attest(plan))))

@@ -21,6 +21,7 @@ from stockade.sandbox.layout import Layout, find_layout
 from stockade.sandbox.ownership import give_to
 from stockade.sandbox.paths import Found, find, find_granted
 from stockade.sandbox.plan import Grants, Own, compare_acts, places_of, plan_worker
+from stockade.sandbox.processors import cpus_for
 from stockade.sandbox.remedies import remedy_for
 from stockade.sandbox.uids import lease
 from stockade.settings import TIERS, Home, Settings
@@ -68,6 +69,7 @@ class Confining:
         self._layout: Layout | None = None
         self._reached: Reached | None = None
         self._looking = anyio.Lock()
+        self._started = 0
 
     @property
     def layout(self) -> Layout:
@@ -91,6 +93,12 @@ class Confining:
         """
         reached = await self.reached(launch.probe, launch.scratch)
         self._refuse_weak(record, reached)
+        if record.granted.tunnel and reached.tier != FULL:
+            raise Refused(
+                f"plugin {record.name} is not started: its tunnel needs tier {FULL}",
+                why=f"this machine gives {reached.tier}, where its forwarder would be open to all",
+                remedy=f"stockade permissions revoke {record.name} tunnel, or see `stockade doctor`",
+            )
         with ExitStack() as stack:
             own = Own(
                 base=self._base,
@@ -111,6 +119,7 @@ class Confining:
                 own=own,
                 grants=grants,
                 uid=uid,
+                cpus=self._cpus(limits, launch),
             )
             places = places_of(reached.tier, own)
             path = (places.plugin, *((places.packages,) if places.packages else ()))
@@ -119,7 +128,15 @@ class Confining:
                 plan=plan,
                 load=replace(load, path=path, data_dir=places.data),
                 release=stack.pop_all().close,
+                data=Path(own.data.path) if own.data is not None else None,
             )
+
+    def _cpus(self, limits: Limits, launch: Launch) -> tuple[int, ...]:
+        """The processors for a worker whose share no control group limits."""
+        if launch.limits_cpu:
+            return ()
+        self._started += 1
+        return cpus_for(limits.cpu_cores, frozenset(os.sched_getaffinity(0)), self._started)
 
     async def _look(self, probe: Probe, scratch: Path) -> Reached:
         tried = []

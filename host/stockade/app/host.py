@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 import time
@@ -14,7 +15,7 @@ from typing import Any, Final, overload
 import anyio
 import anyio.to_thread
 
-from stockade.egress import Broker, Decision
+from stockade.egress import Broker, Decision, OwnPorts
 from stockade.errors import AllAttemptsFailed, HostError
 from stockade.packages import base_environment, hold_environment, sweep
 from stockade.router import (
@@ -68,10 +69,13 @@ class Host:
     """A running host; make one with :meth:`open`.
 
     ``home`` and ``settings`` are those it was opened with; ``state`` is its database.
+    ``own_ports`` are loopback ports that no plugin reaches, whatever it was granted: who listens
+    on one beside the host adds it there.
     """
 
     def __init__(self, home: Home, settings: Settings, state: State) -> None:
         self.home, self.settings, self.state = home, settings, state
+        self.own_ports = OwnPorts()
         self._logbook = Logbook(home.logs)
         self._breaker = Breaker(time.monotonic, Cooldowns())
         self._stopped: dict[str, Standing] = {}
@@ -230,6 +234,8 @@ class Host:
                 requests.first_byte_timeout_s,
                 requests.idle_timeout_s,
                 on_decision=self._decided,
+                forbidden=self.own_ports,
+                network=self.settings.egress.or_of(os.environ),
             )
         )
 
@@ -312,7 +318,7 @@ class Host:
 
     def _decided(self, decision: Decision) -> None:
         verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
-        where = f"{decision.host}:{decision.port}"
+        where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
         sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
         self._logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
 

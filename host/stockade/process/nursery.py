@@ -1,7 +1,8 @@
 """The host's end of a nursery, the process that workers are forked from.
 
-Its other end is `stockade_worker.nursery`. `Nurseries.fork` gives a child of the one that is kept, or of a fresh one: the same code either way.
-A nursery that has gone is replaced at the next fork; its children have gone with it.
+Its other end is `stockade_worker.nursery`. `Nurseries.fork` gives a child of the one that is kept,
+or of a fresh one: the same code either way. A nursery that has gone is replaced at the next fork;
+its children have gone with it.
 """
 
 from __future__ import annotations

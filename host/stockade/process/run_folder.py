@@ -132,16 +132,19 @@ def is_held(path: Path) -> bool:
         os.close(fd)
 
 
-def sweep_stale(run: Path) -> list[str]:
-    """Remove the folders of hosts that are gone; their names. Called once, before `create`."""
+def sweep_stale(run: Path, before: Callable[[str], None] = lambda name: None) -> list[str]:
+    """Remove the folders of hosts that are gone; their names. Called once, before `create`.
+
+    `before` is told each name first: a crash in between leaves the folder, and so the name.
+    """
     try:
         names = sorted(entry.name for entry in run.iterdir() if _NAME.fullmatch(entry.name))
     except OSError:  # no folder yet
         return []
-    return [name for name in names if _sweep_one(run / name)]
+    return [name for name in names if _sweep_one(run / name, before)]
 
 
-def _sweep_one(path: Path) -> bool:
+def _sweep_one(path: Path, before: Callable[[str], None]) -> bool:
     try:
         fd = os.open(path, OPEN_FOLDER)
     except OSError:  # gone meanwhile, or a link or file of that name, which is not ours
@@ -149,6 +152,7 @@ def _sweep_one(path: Path) -> bool:
     try:
         if not _lock(fd):
             return False
+        before(path.name)
         remove_tree(path)
         return not path.exists()
     finally:

@@ -39,8 +39,10 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     def is_there(self) -> bool:
         """Whether this very process still runs."""
         usage = read_usage(self.pid)
-        return usage is not None and usage.state not in ("Z", "X") and started_at(self.pid) == (
-            self.born
+        return (
+            usage is not None
+            and usage.state not in ("Z", "X")
+            and started_at(self.pid) == (self.born)
         )
 
 

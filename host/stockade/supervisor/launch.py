@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import anyio
+import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
 from stockade.process import Child, Listener, Nurseries, OnLine, Program, RunFolder, remove_tree
+from stockade.sandbox.cgroups import Cgroups
 from stockade.sandbox.plan import compare_acts
 from stockade.sandbox.verify import compare, look
 from stockade_sdk import wire
@@ -23,6 +27,7 @@ from stockade_sdk.limits import Limits
 from stockade_sdk.provider import SERVES, Method
 from stockade_worker.plan import FULL, Plan
 
+from .bounds import Bounds, measured
 from .probing import PlanPipe, Probe, StartRefused, run_probe
 
 if TYPE_CHECKING:
@@ -32,24 +37,27 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """What is new with every start: the word that the hello repeats and the scratch folder; and
-    `probe`, for whoever has to know first what this machine can do.
+    what the machine can do: `probe` tries it, `limits_cpu` says whether a control group limits
+    processor time.
     """
 
     word: str
     scratch: Path
     probe: Probe
+    limits_cpu: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A start, ready to be carried out: what to fork, the plan, what the worker is to load, and
-    what is to be given back when it has ended (or was never begun).
+    what is to be given back when it has ended (or was never begun). `data` is its own folder.
     """
 
     program: Program
     plan: Plan
     load: wire.Load
     release: Callable[[], None]
+    data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +99,15 @@ class WorkerChannel(Protocol):
     async def aclose(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a supervisor starts workers with."""
+
+    folder: RunFolder
+    nurseries: Nurseries
+    cgroups: Cgroups | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Started:
     """A child with the socket it will accept on; `end` it when the child has ended."""
@@ -101,44 +118,53 @@ class Started:
     program: Program
     plan: Plan
     load: wire.Load
+    bounds: Bounds
+    tunnel: socket.socket | None  # our end, for the egress
     _stack: ExitStack
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Give back what the start took; twice is once."""
+        await self.bounds.remove()
         self._stack.close()
 
 
 async def start(
     runtime: PluginRuntime,
-    folder: RunFolder,
     word: str,
     *,
-    nurseries: Nurseries,
+    means: Means,
     on_line: OnLine,
     tasks: TaskGroup,
 ) -> Started:
     """Start the plugin's process; nothing of it has been checked yet.
 
-    On the event loop's thread (see `Child.start`). Raises StartRefused and OSError; nothing is left
-    open or running then. Its scratch folder is the caller's to remove afterwards.
+    On the event loop's thread (see `Child.start`). Raises StartRefused, HostError and OSError;
+    nothing is left open or running then. Its scratch folder is the caller's to remove afterwards.
     """
     with ExitStack() as stack:
-        listener = folder.listen()
+        listener = means.folder.listen()
         stack.callback(listener.close)
         with ExitStack() as unfinished:
-            scratch = folder.subfolder()
+            scratch = means.folder.subfolder()
             unfinished.callback(remove_tree, scratch)
-            probe = partial(run_probe, nurseries)
-            prepared = await runtime.prepare(Launch(word=word, scratch=scratch, probe=probe))
+            probe = partial(run_probe, means.nurseries)
+            limits_cpu = means.cgroups is not None and "cpu" in means.cgroups.controllers
+            prepared = await runtime.prepare(
+                Launch(word=word, scratch=scratch, probe=probe, limits_cpu=limits_cpu)
+            )
             stack.callback(prepared.release)
-            with PlanPipe(prepared.plan) as pipe:
-                child = await nurseries.fork(
+            bounds = await _bounds(runtime, prepared, scratch, means.cgroups)
+            unfinished.callback(bounds.discard)
+            with PlanPipe(prepared.plan) as pipe, _tunnel(prepared.plan, stack) as ends:
+                child = await means.nurseries.fork(
                     prepared.program,
-                    (pipe.read, listener.fd),
+                    (pipe.read, listener.fd, *(end.fileno() for end in ends[1:])),
                     namespaces=prepared.plan.tier == FULL,
                     on_line=on_line,
                     tasks=tasks,
                 )
+                unfinished.callback(child.kill)
+                bounds.place(child.pid)  # it waits for its plan, and does nothing before
                 pipe.send()
             unfinished.pop_all()
         listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
@@ -149,8 +175,42 @@ async def start(
             program=prepared.program,
             plan=prepared.plan,
             load=prepared.load,
+            bounds=bounds,
+            tunnel=ends[0] if ends else None,
             _stack=stack.pop_all(),
         )
+
+
+@contextmanager
+def _tunnel(plan: Plan, stack: ExitStack) -> Iterator[tuple[socket.socket, ...]]:
+    """Our end and the worker's of its tunnel, if it has one; the worker's is closed here after the
+    fork, so that its end is seen.
+    """
+    if not plan.tunnel:
+        yield ()
+        return
+    ours, theirs = socket.socketpair()
+    stack.callback(ours.close)
+    with theirs:
+        yield ours, theirs
+
+
+async def _bounds(
+    runtime: PluginRuntime, prepared: Prepared, scratch: Path, cgroups: Cgroups | None
+) -> Bounds:
+    if prepared.data is not None:
+        over = await measured(prepared.data)
+        if over is not None:
+            raise StartRefused(f"its data folder: {over.reason}; {over.remedy}")
+    if cgroups is not None:
+        await anyio.to_thread.run_sync(cgroups.wake)
+    return Bounds.create(
+        runtime.limits,
+        cgroups,
+        subprocess=prepared.plan.subprocess,
+        data=prepared.data,
+        scratch=None if prepared.plan.tier == FULL else scratch,  # a tmpfs there
+    )
 
 
 def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int) -> None:
@@ -177,8 +237,9 @@ def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int)
         raise StartRefused(f"its worker confined itself {which}; see `stockade doctor`")
 
 
-def check_walls(hello: wire.Hello, plan: Plan, pid: int) -> None:
+def check_walls(hello: wire.Hello, plan: Plan, pid: int, bounds: Bounds) -> None:
     """Look at the worker from outside, and at what it found when it tried. Raises StartRefused."""
+    bounds.check(pid)
     try:
         wrong = compare(plan, look(pid))
     except (OSError, ValueError) as error:

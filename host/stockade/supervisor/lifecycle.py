@@ -28,6 +28,7 @@ class Event(enum.StrEnum):
     REFUSED = "refused"  # it could not be started, said a wrong hello, or did not load its plugin
     START_DEADLINE = "start_deadline"
     UNRESPONSIVE = "unresponsive"
+    EXCEEDED = "exceeded"  # it was over a limit
     CLOGGED = "clogged"  # it answers pings and keeps calls that nobody waits for any more
     VIOLATION = "violation"
     DRAIN = "drain"
@@ -79,6 +80,7 @@ _BEFORE_READY: Final[dict[Event, Step]] = {
     Event.REFUSED: _BLAMED,
     Event.START_DEADLINE: _BLAMED,
     Event.UNRESPONSIVE: _BLAMED,
+    Event.EXCEEDED: _BLAMED,
     Event.VIOLATION: _BLAMED,
     Event.DRAIN: _ABORTED,
     Event.STOP: _ABORTED,
@@ -92,6 +94,7 @@ _TOO_LATE: Final = (
     Event.REFUSED,
     Event.START_DEADLINE,
     Event.UNRESPONSIVE,
+    Event.EXCEEDED,
     Event.VIOLATION,
     Event.DRAIN,
     Event.STOP,
@@ -112,6 +115,7 @@ NEXT: Final[dict[State, dict[Event, Step]]] = {
         Event.IDLE: _DISMISSED,
         Event.STOP: _STOPPED,
         Event.UNRESPONSIVE: _BROKEN,
+        Event.EXCEEDED: _BROKEN,
         Event.VIOLATION: _BROKEN,
         Event.EXITED: _DIED,
     },
@@ -121,6 +125,7 @@ NEXT: Final[dict[State, dict[Event, Step]]] = {
         Event.CLOGGED: _STILL_DRAINING,
         Event.STOP: _STOPPED,
         Event.UNRESPONSIVE: _BROKEN,
+        Event.EXCEEDED: _BROKEN,
         Event.VIOLATION: _BROKEN,
         Event.EXITED: _DIED,
     },

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import anyio
 
-from stockade.process import Nurseries, RunFolder, remove_tree
+from stockade.process import remove_tree
 from stockade.sandbox.verify import Seen, look
 from stockade_worker.plan import Plan
 
-from .launch import PluginRuntime, check_hello, check_walls, start
+from .launch import Means, PluginRuntime, check_hello, check_walls, start
 from .probing import Answer, run_probe
 from .worker import Connect
 
@@ -28,18 +28,16 @@ class Rehearsal:
     seen: Seen
     acts: dict[str, int]
     answer: Answer
+    group: dict[str, str]  # files of its control group, and what the kernel says stands in them
 
 
-async def rehearse(
-    runtime: PluginRuntime, folder: RunFolder, nurseries: Nurseries, connect: Connect
-) -> Rehearsal:
+async def rehearse(runtime: PluginRuntime, means: Means, connect: Connect) -> Rehearsal:
     """Start, look, and end it. Raises StartRefused, HostError, ProviderError and OSError."""
     async with anyio.create_task_group() as tasks:
         started = await start(
             runtime,
-            folder,
             "rehearsal",
-            nurseries=nurseries,
+            means=means,
             on_line=lambda stream, line: None,
             tasks=tasks,
         )
@@ -49,16 +47,18 @@ async def rehearse(
                 channel = await connect(started.listener.path, runtime.outlet, lambda log: None)
                 hello = await channel.hello()
             check_hello(hello, runtime, started.plan, started.child.pid)
-            check_walls(hello, started.plan, started.child.pid)
+            check_walls(hello, started.plan, started.child.pid, started.bounds)
             seen = look(started.child.pid)
             probe = started.plan._replace(probe=True)
-            answer = await run_probe(nurseries, started.program, probe)
+            group = started.bounds.group
+            limits = group.limits_in_force() if group is not None else {}
+            answer = await run_probe(means.nurseries, started.program, probe)
         finally:
             started.child.kill()
             if channel is not None:
                 channel.send_stop()
             with anyio.CancelScope(shield=True):
                 await started.child.exited()
-                started.end()
+                await started.end()
                 remove_tree(started.scratch)
-        return Rehearsal(plan=started.plan, seen=seen, acts=hello.acts, answer=answer)
+    return Rehearsal(plan=started.plan, seen=seen, acts=hello.acts, answer=answer, group=limits)

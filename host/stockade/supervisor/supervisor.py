@@ -17,12 +17,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
+import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
 from stockade.channel.channel import Channel
 from stockade.errors import NotInstalled
 from stockade.process import Nurseries, Program, RunFolder, sweep_stale
+from stockade.sandbox.cgroups import CgroupError, Cgroups, sweep_groups
 from stockade.settings import SupervisionSettings
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ErrorKind, ProviderError
@@ -33,7 +35,7 @@ from stockade_worker.plan import Plan
 from .answers import Unreadable, read_answer, read_events
 from .board import write_board
 from .crew import Crew
-from .launch import PluginRuntime, WorkerChannel
+from .launch import Means, PluginRuntime, WorkerChannel
 from .lifecycle import Event
 from .probing import Answer, run_probe
 from .rehearsal import Rehearsal, rehearse
@@ -63,6 +65,7 @@ class Supervisor:
         on_event: Callable[[PluginEvent], None] = lambda event: None,
         on_line: Callable[[str, str, str], None] = lambda plugin, source, text: None,
         keep_nursery: bool = True,
+        cgroups: Path | None = Path("/sys/fs/cgroup"),
         connect: Connect = _connect,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random.random,
@@ -79,22 +82,41 @@ class Supervisor:
         self._leaving: set[Crew] = set()
         self._stack = AsyncExitStack()
         self._in_haste = False
-        self._folder: RunFolder | None = None
+        self._means: Means | None = None
         self._tasks: TaskGroup | None = None
         self._keep_nursery = keep_nursery
-        self._nurseries: Nurseries | None = None
+        self._cgroups_root = cgroups
 
     async def __aenter__(self) -> Self:
-        sweep_stale(self._run)
+        await anyio.to_thread.run_sync(self._sweep)
         async with AsyncExitStack() as stack:
-            self._folder = stack.enter_context(RunFolder.create(self._run))
+            folder = stack.enter_context(RunFolder.create(self._run))
+            cgroups = await anyio.to_thread.run_sync(self._open_cgroups, folder.path.name)
+            stack.push_async_callback(_close_cgroups, cgroups)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             note = partial(self._on_line, "nursery")
-            self._nurseries = Nurseries(self._tasks, note, keep=self._keep_nursery)
-            stack.callback(self._nurseries.close)
+            nurseries = Nurseries(self._tasks, note, keep=self._keep_nursery)
+            stack.callback(nurseries.close)
+            self._means = Means(folder=folder, nurseries=nurseries, cgroups=cgroups)
             stack.push_async_exit(self._leave)
             self._stack = stack.pop_all()
         return self
+
+    def _sweep(self) -> None:
+        """What hosts left behind that were killed: their groups with all in them, their folders."""
+        root = self._cgroups_root
+
+        def groups(gone: str) -> None:
+            if root is not None:
+                sweep_groups(lambda name: name != gone, root=root)
+
+        try:
+            sweep_stale(self._run, groups)
+        except CgroupError as error:  # something in there cannot be killed now
+            self._on_line("host", "host", f"left for later: {error}")
+
+    def _open_cgroups(self, name: str) -> Cgroups | None:
+        return None if self._cgroups_root is None else Cgroups.open(name, root=self._cgroups_root)
 
     async def __aexit__(
         self,
@@ -142,6 +164,9 @@ class Supervisor:
         worker.live += 1
         try:
             raw = await channel.call(method, request, timeout_s=timeout_s)
+        except ProviderError as error:
+            _note(worker, error)
+            raise _explained(worker, error, timeout_s) from error
         except BaseException as error:
             _note(worker, error)
             raise
@@ -196,15 +221,13 @@ class Supervisor:
 
         Raises StartRefused, HostError, ProviderError, OSError and TimeoutError.
         """
-        assert self._folder is not None
-        assert self._nurseries is not None
-        runtime = self._runtime_of(plugin)
-        return await rehearse(runtime, self._folder, self._nurseries, self._connect)
+        assert self._means is not None
+        return await rehearse(self._runtime_of(plugin), self._means, self._connect)
 
     async def probe(self, program: Program, plan: Plan) -> Answer:
         """Carry out a plan for its answer; see `run_probe`."""
-        assert self._nurseries is not None
-        return await run_probe(self._nurseries, program, plan)
+        assert self._means is not None
+        return await run_probe(self._means.nurseries, program, plan)
 
     async def drain(self, plugin: str, *, deadline_s: float = 30.0) -> None:
         """Let a plugin's workers finish their calls, for so long, and end them.
@@ -254,9 +277,9 @@ class Supervisor:
 
     def _post(self) -> None:
         """Say for other processes which workers there are."""
-        assert self._folder is not None
+        assert self._means is not None
         write_board(
-            self._folder.path,
+            self._means.folder.path,
             [worker for crew in self._all() for worker in crew.posted()],
         )
 
@@ -275,9 +298,14 @@ class Supervisor:
         return worker
 
     async def _live(self, worker: Worker, delay_s: float) -> None:
-        assert self._folder is not None
-        assert self._nurseries is not None
-        await worker.run(self._folder, self._nurseries, delay_s=delay_s)
+        assert self._means is not None
+        await worker.run(self._means, delay_s=delay_s)
+
+
+async def _close_cgroups(cgroups: Cgroups | None) -> None:
+    if cgroups is not None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(cgroups.close)
 
 
 class Events:
@@ -305,6 +333,14 @@ def _note(worker: Worker, error: BaseException) -> None:
     """A call that timed out or was cancelled may be owed an answer still."""
     if not isinstance(error, ProviderError) or error.kind is ErrorKind.TIMEOUT:
         worker.abandoned()
+
+
+def _explained(worker: Worker, error: ProviderError, timeout_s: float) -> ProviderError:
+    """The error, with what the worker's processor limit had to do with a timeout."""
+    why = worker.slowness(timeout_s) if error.kind is ErrorKind.TIMEOUT else None
+    if why is None:
+        return error
+    return ProviderError(error.kind, f"{error.message}: {why}", phase=error.phase)
 
 
 def _named(plugins: Mapping[str, PluginRuntime], name: str) -> PluginRuntime:

@@ -16,13 +16,16 @@ from anyio.abc import TaskGroup
 
 from stockade.channel.channel import BROKEN
 from stockade.errors import HostError, Refused
-from stockade.process import Child, Exit, Nurseries, RunFolder, Usage, plain, removing
+from stockade.process import Child, Exit, Usage, plain, removing
 from stockade.settings import SupervisionSettings
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
 
+from .bounds import Bounds
+from .budget import Exceeded
 from .causes import Fault, Who, decode
 from .launch import (
+    Means,
     PluginRuntime,
     Started,
     WorkerChannel,
@@ -38,6 +41,8 @@ from .records import Records
 from .watch import Watch
 
 if TYPE_CHECKING:
+    import socket
+
     from stockade.egress import Outlet
     from stockade_worker.plan import Plan
 
@@ -103,6 +108,8 @@ class Worker:
         self._clock = clock
         self._exit: Exit | None = None
         self._fault: Fault | None = None
+        self._bounds: Bounds | None = None
+        self._exceeded: Exceeded | None = None
         self._dismissed = anyio.Event()
         self._called_off = anyio.Event()
         self._watch = Watch(clock)
@@ -164,9 +171,7 @@ class Worker:
                     self.channel.send_stop()
                 self._dismissed.set()
             case Action.KILL:
-                if self.child is not None:
-                    self.child.kill()
-                self._called_off.set()
+                self._kill()
             case Action.BLAME:
                 self._blame()
             case Action.FAIL_CALLS:
@@ -176,6 +181,13 @@ class Worker:
                 self._owner.bury(self)
             case _:
                 assert_never(action)
+
+    def _kill(self) -> None:
+        if self.child is not None:
+            self.child.kill()
+        if self._bounds is not None:
+            self._bounds.kill()
+        self._called_off.set()
 
     def _blame(self) -> None:
         if self.error is not None:  # it was given up before, and died of something else since
@@ -187,7 +199,30 @@ class Worker:
     def _decode(self, then: str = "") -> ProviderError:
         who = Who(self.runtime.name, self.runtime.version, self.runtime.limits)
         tail = tuple(self.child.tail) if self.child is not None else ()
-        return decode(who, self._exit, tail=tail, fault=self._fault, reason=self.reason, then=then)
+        return decode(
+            who,
+            self._exit,
+            tail=tail,
+            fault=self._fault,
+            reason=self.reason,
+            counts=self._bounds.counts if self._bounds is not None else None,
+            exceeded=self._exceeded,
+            then=then,
+        )
+
+    async def _carry_tunnel(self, outlet: Outlet, end: socket.socket) -> None:
+        broken = await outlet.tunnel(end)
+        if broken:
+            self._on_text("host", f"its tunnel was closed: {broken}")
+
+    def _exceed(self, exceeded: Exceeded) -> None:
+        """It is over a limit that the kernel does not hold it to: end it."""
+        self._exceeded = exceeded
+        self.on(Event.EXCEEDED, exceeded.reason)
+
+    def slowness(self, since_s: float) -> str | None:
+        """What its limits had to do with a call that took `since_s` seconds, or None."""
+        return self._bounds.slowness(since_s) if self._bounds is not None else None
 
     def _ended(self) -> ProviderError:
         return ProviderError(
@@ -196,22 +231,27 @@ class Worker:
             f"{self.reason or 'the host is closing'}",
         )
 
-    async def run(self, folder: RunFolder, nurseries: Nurseries, *, delay_s: float = 0.0) -> None:
+    async def run(self, means: Means, *, delay_s: float = 0.0) -> None:
         """Live. Leaves no process, descriptor or task behind, however it is left."""
         started: Started | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 if not await self._wait_to_start(delay_s):
                     return
-                started = await self._start(folder, nurseries, tasks)
+                started = await self._start(means, tasks)
                 if started is None:
                     return
                 self.child, self.plan = started.child, started.plan
+                self._bounds = started.bounds
                 if self.state is not State.STARTING:  # it was told to stop meanwhile
                     self.child.kill()
                 tasks.start_soon(self._greet, started, tasks)
                 tasks.start_soon(self._stop_in_time)
+                tasks.start_soon(started.bounds.watch, self._exceed)
+                if started.tunnel is not None and self.runtime.outlet is not None:
+                    tasks.start_soon(self._carry_tunnel, self.runtime.outlet, started.tunnel)
                 self._exit = await started.child.exited()
+                started.bounds.read()
                 await self._read_last_words()
                 if self.channel is not None and self.channel.violation is not None:
                     self.on(Event.VIOLATION, self.channel.violation)  # and then it died of that
@@ -220,20 +260,17 @@ class Worker:
         finally:
             await self._close()
             if started is not None:
-                started.end()
+                await started.end()
                 await _clear(started.scratch)
 
-    async def _start(
-        self, folder: RunFolder, nurseries: Nurseries, tasks: TaskGroup
-    ) -> Started | None:
+    async def _start(self, means: Means, tasks: TaskGroup) -> Started | None:
         """The process, or None where there is none; then everybody has been told."""
         try:
             with anyio.fail_after(self.runtime.limits.start_timeout_s):
                 return await start(
                     self.runtime,
-                    folder,
                     self.word,
-                    nurseries=nurseries,
+                    means=means,
                     on_line=self._on_text,
                     tasks=tasks,
                 )
@@ -294,7 +331,7 @@ class Worker:
         started.listener.close()
         hello = await channel.hello()
         check_hello(hello, self.runtime, started.plan, started.child.pid)
-        check_walls(hello, started.plan, started.child.pid)
+        check_walls(hello, started.plan, started.child.pid, started.bounds)
         self.layers = hello.layers
         self.on(Event.HELLO)
         methods = await channel.load(started.load)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from stockade.egress import ALLOW_HOST, BINDING, NETWORK, BoundSecret, Broker
+from stockade.egress import ALLOW_HOST, BINDING, NETWORK, BoundSecret, Broker, Decision
 from stockade_sdk.errors import PermissionDenied, ProviderError
 from stockade_sdk.hosts import HostRule
 
 
 async def decided(url, network=(), secrets=(), headers=(), addresses=("93.184.216.34",)):
-    log = []
+    log: list[Decision] = []
 
     async def lookup(host, port):
         return addresses

@@ -1,5 +1,7 @@
 """What a hello is compared with, and what a loaded provider must have."""
 
+import os
+
 import msgspec
 import pytest
 
@@ -10,23 +12,24 @@ from stockade.supervisor.launch import (
     StartRefused,
     check_hello,
     check_methods,
+    check_walls,
 )
 from stockade_sdk import wire
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import Limits
+from stockade_worker.plan import FULL, NONE, RESTRICTED, Plan
 from stockade_worker.plan import Limits as KernelLimits
-from stockade_worker.plan import Plan
 
 LAYERS = ("session", "rlimits")
 PLAN = Plan(
     plugin="echo",
     digest="d1",
     launch="word",
-    host_pid=1,
-    listen_fd=3,
+    tier=RESTRICTED,
+    layers=LAYERS,
+    base="/base",
     scratch="/tmp",
     limits=KernelLimits(memory_bytes=1, open_files=1, file_size_bytes=1),
-    layers=LAYERS,
 )
 HELLO = wire.Hello(
     protocol_min=wire.PROTOCOL_MIN,
@@ -38,10 +41,11 @@ HELLO = wire.Hello(
     sdk="0.1.0",
     python="3.11.7",
     layers=LAYERS,
+    acts={},
 )
 
 
-def unused(launch: Launch) -> Prepared:
+async def unused(launch: Launch) -> Prepared:
     raise AssertionError(launch)
 
 
@@ -51,9 +55,6 @@ RUNTIME = PluginRuntime(
     digest="d1",
     capabilities=frozenset(),
     limits=Limits(),
-    load=wire.Load(
-        entry="", path=(), config={}, secrets={}, environment={}, data_dir=None, concurrency=1
-    ),
     outlet=None,
     prepare=unused,
 )
@@ -85,6 +86,35 @@ def test_a_newer_worker_that_still_speaks_our_protocol_is_taken() -> None:
 def test_any_other_hello_is_refused(change: dict[str, object], said: str) -> None:
     with pytest.raises(StartRefused, match=said):
         check_hello(msgspec.structs.replace(HELLO, **change), RUNTIME, PLAN, 42)
+
+
+def test_a_worker_with_processes_of_its_own_is_the_first_of_them() -> None:
+    plan = PLAN._replace(tier=FULL)
+
+    check_hello(msgspec.structs.replace(HELLO, pid=1), RUNTIME, plan, 42)
+    with pytest.raises(StartRefused, match="another process id"):
+        check_hello(HELLO, RUNTIME, plan, 42)
+
+
+def test_a_process_without_walls_is_refused_and_every_difference_told() -> None:
+    with pytest.raises(StartRefused, match="not confined as planned") as caught:
+        check_walls(HELLO, PLAN, os.getpid())
+
+    assert "no_new_privs is not set" in caught.value.reason
+    assert "no seccomp filter is on" in caught.value.reason
+    assert "it tried other acts than it was to try" in caught.value.reason
+
+
+def test_a_process_that_is_not_to_be_seen_is_refused() -> None:
+    with pytest.raises(StartRefused, match="the kernel does not show how it is confined"):
+        check_walls(HELLO, PLAN, 2**30)
+
+
+def test_what_a_worker_without_walls_says_of_acts_is_refused() -> None:
+    hello = msgspec.structs.replace(HELLO, acts={"fork": 0})
+
+    with pytest.raises(StartRefused, match="it tried other acts than it was to try"):
+        check_walls(hello, PLAN._replace(tier=NONE), os.getpid())
 
 
 @pytest.mark.parametrize("methods", [("chat",), ("stream_chat", "check_health")])
