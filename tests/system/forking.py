@@ -27,8 +27,8 @@ START = """
 import sys
 sys.path.append({environment!r})
 {patch}
-from stockade_worker.nursery import main
-main(int(sys.argv[1]), int(sys.argv[2]))
+from stockade_worker import nursery
+nursery.main(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 

@@ -6,9 +6,7 @@ supervisor. The callers get a typed error within the start's deadline, the child
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,21 +20,36 @@ from stockade.supervisor import Launch, PluginEvent, PluginRuntime, Prepared, Su
 from stockade_sdk import Capability, ChatRequest, ProviderError, wire
 from stockade_sdk.limits import Limits
 from stockade_sdk.provider import Method
-from stockade_worker.plan import Limits as KernelLimits
-from stockade_worker.plan import Plan
-from tests.system.hostile import MAX_GROWTH_BYTES, MIB, PATIENCE_S, grows_less_than
+from stockade_worker.plan import NONE
+from tests.system.forking import environment_in, plan_of, program_of
+from tests.system.hostile import MAX_GROWTH_BYTES, PATIENCE_S, grows_less_than
 
 DIGEST = "sha256:" + "0" * 64
-LAYERS = ("session", "descriptors")
+# What the children of the nursery do instead of a worker's work. They are in tier none, without any
+# of its steps: what the kernel would show of them is for `sandbox.verify`, here they talk.
+PATCH = """
+from stockade_worker import nursery
+
+def work(birth):
+    exec(compile({script!r}, "peer", "exec"), {{"birth": birth}})
+
+nursery.work = work
+"""
 
 PEER = """
-import os, socket, sys, time
+import os, resource, socket, sys, time
 import msgspec
 from stockade_sdk import wire
-from stockade_worker.plan import Plan
+from stockade_worker.confine import syscalls
+from stockade_worker.confine.limits import set_limits
+from stockade_worker.main import read_plan
+from stockade_worker.plan import LISTEN_FD, PLAN_FD
 
-plan = Plan.from_json(os.read(int(sys.argv[1]), 1 << 16))
-listener = socket.socket(fileno=plan.listen_fd)
+plan = read_plan(PLAN_FD)
+set_limits(plan.limits)
+syscalls.no_new_privileges()
+os.setsid()
+listener = socket.socket(fileno=LISTEN_FD)
 GREETING = b"\\xff" + bytes(8) + b"\\x7f\\x03\\x00" + b"NULL".ljust(20, b"\\0") + bytes(32)
 READY = b"\\x04\\x1a\\x05READY\\x0bSocket-Type\\x00\\x00\\x00\\x04PAIR"
 
@@ -55,7 +68,7 @@ def message(frame):
 
 def hello(**lies):
     told = dict(protocol_min=1, protocol_max=1, launch=plan.launch, plugin=plan.plugin,
-        digest=plan.digest, pid=os.getpid(), sdk="1", python="3", layers=plan.layers)
+        digest=plan.digest, pid=os.getpid(), sdk="1", python="3", layers=plan.layers, acts={})
     message(wire.Hello(**{**told, **lies}))
 
 def shake():
@@ -109,7 +122,11 @@ STARTS = {
     ),
     "confined itself less than planned": (
         "shake(); hello(layers=plan.layers[:1]); rest()",
-        "confined itself without descriptors",
+        "confined itself without session",
+    ),
+    "tried other acts than it was to": (
+        "shake(); hello(acts={'fork': 0}); rest()",
+        "it tried other acts than it was to try",
     ),
     "says hello twice": ("shake(); hello(); hello(); rest()", "said hello twice"),
     "answers before it is asked": (
@@ -142,37 +159,36 @@ STARTS = {
 }
 
 
-def runtime(name: str, script: str) -> PluginRuntime:
-    def prepare(launch: Launch) -> Prepared:
-        plan = Plan(
+def runtime(name: str, script: str, folder: Path, environment: Path) -> PluginRuntime:
+    program = program_of(environment, folder / name, PATCH.format(script=PEER + script))
+
+    async def prepare(launch: Launch) -> Prepared:
+        plan, release = plan_of(
+            NONE,
+            environment=environment,
+            plugin_folder=folder,
+            scratch=launch.scratch,
+            launch=launch.word,
             plugin=name,
             digest=DIGEST,
-            launch=launch.word,
-            host_pid=os.getpid(),
-            listen_fd=launch.listen_fd,
-            scratch=str(launch.scratch),
-            limits=KernelLimits(memory_bytes=256 * MIB, open_files=256, file_size_bytes=64 * MIB),
-            layers=LAYERS,
         )
-        argv = (sys.executable, "-I", "-B", "-c", PEER + script)
-        return Prepared(argv=argv, env={}, plan=plan, tier="none")
+        load = wire.Load(
+            entry="x:Provider",
+            path=(),
+            config={},
+            secrets={},
+            environment={},
+            data_dir=None,
+            concurrency=1,
+        )
+        return Prepared(program=program, plan=plan, load=load, release=release)
 
-    load = wire.Load(
-        entry="x:Provider",
-        path=(),
-        config={},
-        secrets={},
-        environment={},
-        data_dir=None,
-        concurrency=1,
-    )
     return PluginRuntime(
         name=name,
         version="1.0.0",
         digest=DIGEST,
         capabilities=frozenset((Capability.CHAT,)),
         limits=Limits(start_timeout_s=1.0),
-        load=load,
         outlet=None,
         prepare=prepare,
     )
@@ -193,12 +209,20 @@ while True:
 """
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return environment_in(tmp_path_factory.mktemp("environment"))
+
+
 @asynccontextmanager
 async def supervising(
-    folder: Path, script: str
+    folder: Path, environment: Path, script: str
 ) -> AsyncIterator[tuple[Supervisor, list[PluginEvent]]]:
     events: list[PluginEvent] = []
-    plugins = {"rogue": runtime("rogue", script), "honest": runtime("honest", HONEST)}
+    plugins = {
+        name: runtime(name, words, folder, environment)
+        for name, words in (("rogue", script), ("honest", HONEST))
+    }
     settings = SupervisionSettings(deaths=100, ping_interval_s=0.1, ping_timeout_s=1.0)
     async with Supervisor(plugins, folder / "run", settings, on_event=events.append) as supervisor:
         yield supervisor, events
@@ -209,17 +233,21 @@ async def ask(supervisor: Supervisor, plugin: str) -> object:
     return await supervisor.call(plugin, Method.CHAT, request, timeout_s=PATIENCE_S)
 
 
-async def test_this_files_own_peer_passes_where_it_does_not_lie(tmp_path: Path) -> None:
-    async with supervising(tmp_path, HONEST) as (supervisor, events):
+async def test_this_files_own_peer_passes_where_it_does_not_lie(
+    tmp_path: Path, environment: Path
+) -> None:
+    async with supervising(tmp_path, environment, HONEST) as (supervisor, events):
         assert await ask(supervisor, "rogue")
         assert not [event for event in events if event.what is What.DIED]
 
 
 @pytest.mark.parametrize("name", STARTS)
-async def test_a_start_is_refused_of_a_child_that(tmp_path: Path, name: str) -> None:
+async def test_a_start_is_refused_of_a_child_that(
+    tmp_path: Path, environment: Path, name: str
+) -> None:
     script, reason = STARTS[name]
 
-    async with supervising(tmp_path, script) as (supervisor, events):
+    async with supervising(tmp_path, environment, script) as (supervisor, events):
         assert await ask(supervisor, "honest")
         with grows_less_than(MAX_GROWTH_BYTES), anyio.fail_after(PATIENCE_S):
             with pytest.raises(ProviderError) as failed:

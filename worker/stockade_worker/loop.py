@@ -65,6 +65,7 @@ def serve(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> int:
     worker = Worker(loop, socket)
     if plan.tunnel:
         tunnel.serve(tunnel.listen(), TUNNEL_FD)  # before the lockdown, which lets nobody listen
+        os.environ.update(tunnel.ENVIRONMENT)
     socket.poll(flags=zmq.POLLOUT)  # until the host is there, or kills us: all is connected then
     layers += lock(plan, birth)
     socket.send(wire.encode(hello(plan, layers, attest(plan))))

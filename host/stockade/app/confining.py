@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ from stockade.process import Program
 from stockade.sandbox.layout import Layout, find_layout
 from stockade.sandbox.ownership import give_to
 from stockade.sandbox.paths import Found, find, find_granted
-from stockade.sandbox.plan import Grants, Own, compare_acts, places_of, plan_worker
+from stockade.sandbox.plan import Grants, Own, compare_acts, layers_of, places_of, plan_worker
 from stockade.sandbox.processors import cpus_for
 from stockade.sandbox.remedies import remedy_for
-from stockade.sandbox.uids import lease
+from stockade.sandbox.uids import lease, sweep
 from stockade.settings import TIERS, Home, Settings
 from stockade.state import Installed
 from stockade.supervisor import Answer, Launch, Prepared, Probe
@@ -47,6 +48,23 @@ class Reached:
     def best(self) -> Answer:
         """What the probe of that tier said; an empty answer for tier none."""
         return dict(self.tried)[self.tier] if self.tier != NONE else Answer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """Every tier with what its probe said and the steps that it has; which control groups limit
+    what (by version), and why not what.
+    """
+
+    tried: tuple[tuple[str, Answer], ...]
+    layers: Mapping[str, tuple[str, ...]]
+    controllers: Mapping[str, int]
+    reasons: Mapping[str, str]
+
+    @property
+    def tier(self) -> str:
+        """The strongest that was reached."""
+        return next((tier for tier, answer in self.tried if not answer.step), NONE)
 
 
 class Confining:
@@ -76,6 +94,8 @@ class Confining:
         """What of this machine workers see."""
         if self._layout is None:
             self._layout = find_layout()
+            if self._as_root:
+                sweep()
         return self._layout
 
     async def reached(self, probe: Probe, scratch: Path) -> Reached:
@@ -84,6 +104,14 @@ class Confining:
             if self._reached is None:
                 self._reached = await self._look(probe, scratch)
             return self._reached
+
+    async def examine(self, probe: Probe, scratch: Path) -> tuple[tuple[str, Answer], ...]:
+        """What becomes of every tier here, the weaker ones too, for `doctor`."""
+        return tuple([(tier, await self._try(tier, probe, scratch)) for tier in self._tiers])
+
+    def layers(self, tier: str) -> tuple[str, ...]:
+        """The steps of a start in a tier, for this user."""
+        return layers_of(tier, as_root=self._as_root)
 
     async def prepare(
         self, record: Installed, limits: Limits, load: wire.Load, launch: Launch
@@ -97,7 +125,7 @@ class Confining:
             raise Refused(
                 f"plugin {record.name} is not started: its tunnel needs tier {FULL}",
                 why=f"this machine gives {reached.tier}, where its forwarder would be open to all",
-                remedy=f"stockade permissions revoke {record.name} tunnel, or see `stockade doctor`",
+                remedy=f"see `stockade doctor`, or: stockade permissions revoke {record.name} tunnel",
             )
         with ExitStack() as stack:
             own = Own(

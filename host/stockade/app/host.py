@@ -58,7 +58,7 @@ from stockade_sdk.rerank import RerankRequest, RerankResponse
 
 from .allocator import tune_allocator
 from .background import Background
-from .confining import Confining, Reached
+from .confining import Confining, Examined, Reached
 from .journal import Journal
 from .runtimes import Runtimes
 
@@ -189,6 +189,21 @@ class Host:
         """The strongest tier that this machine gives workers; tried at the first call."""
         with tempfile.TemporaryDirectory(prefix="stockade-probe-") as scratch:
             return await self._confining.reached(self._supervisor.probe, Path(scratch))
+
+    def layers(self, tier: str) -> tuple[str, ...]:
+        """The steps of a start in a tier, on this machine and for this user."""
+        return self._confining.layers(tier)
+
+    async def examine(self) -> Examined:
+        """What this machine gives, tier by tier and limit by limit, and why not, for `doctor`."""
+        with tempfile.TemporaryDirectory(prefix="stockade-probe-") as scratch:
+            tried = await self._confining.examine(self._supervisor.probe, Path(scratch))
+        return Examined(
+            tried=tried,
+            layers={tier: self._confining.layers(tier) for tier, _ in tried},
+            controllers=self._supervisor.controllers,
+            reasons=self._supervisor.why_not,
+        )
 
     async def rehearse(self, plugin: str) -> Rehearsal:
         """Confine a worker of a plugin's, look at it from outside, and end it; nothing of the

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stockade.cli.failures import EXIT_FAILED
-from stockade.cli.output import print_json, safe
+from stockade.cli.output import print_json, print_table, safe
 
 if TYPE_CHECKING:
+    from stockade.app.confining import Examined
     from stockade.sandbox.probe import Finding
-    from stockade.settings import Home
+    from stockade.settings import Home, Settings
+    from stockade.supervisor import Answer
 
 __all__ = ["doctor"]
 
 NEEDED = frozenset({"no_new_privs", "pidfd", "python", "home", "settings", "base environment"})
 OLDEST, NEWEST = (3, 11), (3, 13)
-LIMITATION = (
-    "This version builds no wall of the kernel's around a worker: its tier is none, whatever the "
-    "kernel could do. A plugin runs with your rights; install those whose authors you would let "
-    "run programs here."
-)
+YES, NO, NOT_TRIED, NOT_THERE = "yes", "no", "-", ""
+LIMITED_BY = {
+    "memory": "a watch every 50 ms, and setrlimit",
+    "cpu": "a limited number of processors",
+    "pids": "setrlimit, and a watch every 50 ms",
+    "kill": "its PID namespace, or its process group",
+}
 
 
 def doctor(
@@ -30,30 +34,122 @@ def doctor(
 ) -> None:
     """Tell what this machine can enforce.
 
-    Layer by layer, with why not and what to do, and what each worker really gets.
+    Tries every tier as a worker's start would, and tells layer by layer what held, what did not,
+    why, and what to do.
     """
-    from stockade.sandbox.plan import LAYERS, TIER, WORDS
-    from stockade.sandbox.probe import Linux, findings
-    from stockade.settings import Home
+    import anyio
 
+    from stockade.sandbox.probe import Linux, findings
+    from stockade.settings import TIERS, Home, Settings
+
+    home = Home.find()
     kernel = findings(Linux())
-    host = _of_host(Home.find())
+    host = _of_host(home)
     failed = [one for one in (*kernel, *host) if one.name in NEEDED and not one.ok]
+    settings = _read(home)
+    examined = anyio.run(_examine, home, settings or Settings())
+    minimum = (settings or Settings()).minimum_tier
+    enough = TIERS.index(examined.tier) >= TIERS.index(minimum)
     if json:
         print_json(
             {
-                "ok": not failed,
-                "tier": TIER,
-                "limitation": LIMITATION,
+                "ok": enough and not failed,
+                "tier": examined.tier,
+                "minimum_tier": minimum,
+                "tiers": [_tier_as_json(tier, answer) for tier, answer in examined.tried],
+                "layers": matrix(examined),
+                "limits": _limits(examined),
                 "kernel": [_as_json(one) for one in kernel],
                 "host": [_as_json(one) for one in host],
-                "layers": [{"name": name, "detail": WORDS[name]} for name in LAYERS],
             }
         )
     else:
-        _tell(kernel, host, [WORDS[name] for name in LAYERS], TIER)
-    if failed:
+        _tell(kernel, host, examined, minimum, enough=enough)
+    if failed or not enough:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _read(home: Home) -> Settings | None:
+    """The settings, None where they cannot be read, which `_settings` tells of."""
+    from stockade.errors import HostError
+    from stockade.settings import read_settings
+
+    try:
+        return read_settings(home)
+    except HostError:
+        return None
+
+
+async def _examine(home: Home, settings: Settings) -> Examined:
+    """Try the tiers over this home, or over one that is gone afterwards where there is none."""
+    import tempfile
+    from pathlib import Path
+
+    from stockade import Host
+
+    with tempfile.TemporaryDirectory(prefix="stockade-doctor-") as folder:
+        place = home.root if _usable(home) else Path(folder) / "home"
+        async with Host.open(place, settings=settings) as host:
+            return await host.examine()
+
+
+def _usable(home: Home) -> bool:
+    return home.root.is_dir() and _home(home).ok
+
+
+def matrix(examined: Examined) -> list[dict[str, str]]:
+    """A row a layer, in the order of a start: its name and words, and for each tier "yes", "no"
+    where it failed, "-" where a start did not get so far, "" where the tier has no such layer.
+    """
+    from stockade.sandbox.plan import WORDS
+
+    names = dict.fromkeys(name for tier, _ in examined.tried for name in examined.layers[tier])
+    rows = [{"name": "namespaces", "detail": "a process in namespaces of its own can be made"}]
+    rows += [{"name": name, "detail": WORDS[name]} for name in names]
+    rows.append({"name": "attest", "detail": "what is forbidden fails and its twin goes"})
+    for tier, answer in examined.tried:
+        extra = ("namespaces",) if tier == "full" else ()
+        steps = (*extra, *examined.layers[tier], "attest")
+        failed = steps.index(answer.step) if answer.step in steps else len(steps)
+        for row in rows:
+            at = steps.index(row["name"]) if row["name"] in steps else None
+            row[tier] = _outcome(at, failed)
+    return rows
+
+
+def _outcome(at: int | None, failed: int) -> str:
+    if at is None:
+        return NOT_THERE
+    if at == failed:
+        return NO
+    return YES if at < failed else NOT_TRIED
+
+
+def _limits(examined: Examined) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "version": examined.controllers.get(name),
+            "detail": f"control groups, version {examined.controllers[name]}"
+            if name in examined.controllers
+            else f"{LIMITED_BY[name]}: {examined.reasons.get(name, 'no control group')}",
+        }
+        for name in LIMITED_BY
+    ]
+
+
+def _tier_as_json(tier: str, answer: Answer) -> dict[str, Any]:
+    from stockade.sandbox.remedies import remedy_for
+
+    return {
+        "tier": tier,
+        "reached": not answer.step,
+        "step": answer.step,
+        "errno": answer.errno,
+        "detail": answer.words,
+        "remedy": remedy_for(answer.step, answer.errno) if answer.step else "",
+        "landlock": answer.landlock,
+    }
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:
@@ -67,16 +163,36 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 
 def _tell(
-    kernel: tuple[Finding, ...], host: tuple[Finding, ...], layers: list[str], tier: str
+    kernel: tuple[Finding, ...],
+    host: tuple[Finding, ...],
+    examined: Examined,
+    minimum: str,
+    *,
+    enough: bool,
 ) -> None:
-    print("What this kernel could enforce:")
+    print("What a start does here, layer by layer (every tier was tried):")
+    tiers = [tier for tier, _ in examined.tried]
+    print_table(
+        ("LAYER", *map(str.upper, tiers), "WHAT IT IS"),
+        [
+            (row["name"], *(row[tier] or " " for tier in tiers), row["detail"])
+            for row in matrix(examined)
+        ],
+    )
+    for tier, answer in examined.tried:
+        if answer.step:
+            said = _tier_as_json(tier, answer)
+            print(safe(f"\nTier {tier} is not reached: the step {said['detail']}"))
+            print(safe(f"  what to do: {said['remedy']}"))
+    print("\nWhat limits a worker:")
+    for limit in _limits(examined):
+        print(safe(f"  {limit['name']:<7} {limit['detail']}"))
+    print("\nWhat this kernel offers:")
     _lines(kernel)
     print("\nWhat stockade runs on:")
     _lines(host)
-    print(f"\nWhat each worker gets (tier {tier}):")
-    for words in layers:
-        print(f"  yes  {words}")
-    print(f"\n{LIMITATION}")
+    verdict = "" if enough else f", and nothing is started: minimum_tier is {minimum}"
+    print(f"\nWorkers reach tier {examined.tier}{verdict}.")
 
 
 def _lines(found: tuple[Finding, ...]) -> None:

@@ -45,7 +45,7 @@ VERBS: Final = {
     ),
     "uninstall": Verb("installing", "uninstall", "Remove a plugin and all that belongs to it."),
     "list": Verb("listing", "list_plugins", "List the installed plugins."),
-    "inspect": Verb("listing", "inspect", "Show everything known of one plugin."),
+    "inspect": Verb("inspecting", "inspect", "Show everything known of one plugin."),
     "validate": Verb("validating", "validate", "Check a plugin without running any of it."),
     "enable": Verb("switching", "enable", "Let a plugin run again."),
     "disable": Verb("switching", "disable", "Keep a plugin installed and let it run no more."),

@@ -50,7 +50,7 @@ class Layout:
 def find_layout() -> Layout:
     """The layout of this machine for this interpreter."""
     library = str(Path(os.__file__).parent)
-    platform_library = sysconfig.get_path("platstdlib", vars={"installed_platbase": _prefix()})
+    platform_library = sysconfig.get_path("platstdlib", vars={"platbase": sys.base_exec_prefix})
     folders = dict.fromkeys((library, platform_library))
     return Layout(
         needed=_all((*folders, *_shared_libraries(), *_LOADER)),

@@ -15,7 +15,7 @@ from typing import Final
 
 from stockade.errors import HostError
 
-__all__ = ["LEASES", "Lease", "lease"]
+__all__ = ["LEASES", "Lease", "lease", "sweep"]
 
 LEASES: Final = Path("/run/stockade/uids")  # of the machine, not of one home
 TRIES: Final = 64
@@ -60,6 +60,17 @@ def lease(
         f"no user from {first} to {last} is free for a worker",
         remedy='give workers more: set uids = "FIRST-LAST" under [sandbox] in stockade.toml',
     )
+
+
+def sweep(folder: Path = LEASES) -> None:
+    """Remove what hosts that were killed have left: leases that nobody holds."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  # names are wanted
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.isdigit() and (found := _take(int(name), folder)) is not None:
+            found.release()
 
 
 def _take(uid: int, folder: Path) -> Lease | None:

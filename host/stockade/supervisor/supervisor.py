@@ -216,6 +216,18 @@ class Supervisor:
         if crew is not None:
             crew.try_again()
 
+    @property
+    def controllers(self) -> dict[str, int]:
+        """Which control groups limit workers, each with its version."""
+        assert self._means is not None
+        return {} if self._means.cgroups is None else dict(self._means.cgroups.controllers)
+
+    @property
+    def why_not(self) -> dict[str, str]:
+        """Why others do not."""
+        assert self._means is not None
+        return {} if self._means.cgroups is None else dict(self._means.cgroups.reasons)
+
     async def rehearse(self, plugin: str) -> Rehearsal:
         """Start a plugin's worker up to where it would be loaded, look at it, and end it.
 

@@ -39,6 +39,18 @@ request_timeout = "30s"
 [gateway]
 host = "::1"
 port = 9000
+
+[sandbox]
+nursery = false
+uids = "60000-60099"
+
+[plugins.echo]
+minimum_tier = "none"
+
+[plugins.openai]
+minimum_tier = "full"
+
+[plugins.quiet]
 """
 
 
@@ -92,6 +104,42 @@ def test_every_key_is_read(tmp_path: Path):
     assert (settings.supervision.deaths, settings.supervision.window_s) == (5, 600)
     assert (settings.gateway.host, settings.gateway.port) == ("::1", 9000)
     assert settings.ceilings["memory_bytes"] == 128 * MIB
+    sandbox = settings.sandbox
+    assert (sandbox.nursery, sandbox.first_uid, sandbox.last_uid) == (False, 60000, 60099)
+    assert settings.plugin_minimum_tiers == {"echo": "none", "openai": "full"}
+
+
+def test_without_a_word_of_the_operators_confinement_is_full_and_from_a_nursery():
+    settings = parse_settings(b"")
+    assert settings.minimum_tier == "full"
+    assert settings.sandbox.nursery
+    # not an id that a person or a container may have, and none that a program takes for negative
+    assert 1_000_000 < settings.sandbox.first_uid < settings.sandbox.last_uid < 2**31
+    assert settings.minimum_tier_of("any", needs_full=False) == "full"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "needs_full", "tier"),
+    [
+        ("other", False, "restricted"),  # the general word
+        ("other", True, "full"),  # which is not for one with a network or programs
+        ("echo", False, "none"),  # a word on this plugin
+        ("echo", True, "none"),  # also where it needs more: the operator said so by name
+        ("openai", False, "full"),  # a word on this plugin may ask for more than the general one
+        ("quiet", False, "restricted"),  # a table without a word is none
+    ],
+)
+def test_a_plugins_minimum_tier_is_what_the_operator_says_of_it_by_name(plugin, needs_full, tier):
+    assert parse_settings(FULL).minimum_tier_of(plugin, needs_full=needs_full) == tier
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [("1-4294967294", 1, 2**32 - 2), ("70000-70000", 70000, 70000)],
+)
+def test_the_widest_and_the_narrowest_range_of_users_are_read(text: str, first: int, last: int):
+    sandbox = parse_settings(f'[sandbox]\nuids = "{text}"'.encode()).sandbox
+    assert (sandbox.first_uid, sandbox.last_uid) == (first, last)
 
 
 def test_ceilings_cut_and_never_raise():
@@ -127,6 +175,26 @@ def test_ceilings_cut_and_never_raise():
         ("[gateway]\nport = 70000", "line 2: gateway.port is not a number in range"),
         ('minimum_tier = "ful"', "line 1: minimum_tier is not a tier"),
         ("minimum_tier = []", "line 1: minimum_tier is not a tier"),
+        ('[sandbox]\nnursery = "no"', "line 2: sandbox.nursery is neither true nor false"),
+        ("[sandbox]\nnursery = 1", "line 2: sandbox.nursery is neither true nor false"),
+        ("[sandbox]\nnurserie = true", "line 2: sandbox.nurserie is not a setting"),
+        ("sandbox = true", "line 1: sandbox is not a table"),
+        ("[sandbox]\nuids = 70000", "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "70000"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "70000-"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "0-70000"', "line 2: sandbox.uids is no range of users"),  # root
+        ('[sandbox]\nuids = "9-8"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "1-4294967295"', "line 2: sandbox.uids is no range"),  # that is -1
+        ('[sandbox]\nuids = "-1-5"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "١-5"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "²-5"', "line 2: sandbox.uids is no range of users"),
+        (
+            '[sandbox]\n\n[plugins.echo]\nminimum_tier = "weak"',
+            "line 4: plugins.echo.minimum_tier is not a tier",
+        ),
+        ("[plugins.echo]\nminimum_tier = 1", "line 2: plugins.echo.minimum_tier is not a tier"),
+        ("[plugins.echo]\ntier = 1", "line 2: plugins.echo.tier is not a setting"),
+        ('[plugins]\necho = "none"', "line 2: plugins.echo is not a table"),
         ("[requests\n", "is not TOML"),
         ("a = " + "[" * 5000, "is not TOML"),
     ],

@@ -1,0 +1,243 @@
+"""`inspect`: what is known of one plugin, and with `--effective` what the kernel applies to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stockade.cli.output import print_json, print_table, safe
+from stockade.cli.stored import manifest_of, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stockade.settings import Home
+    from stockade.state import Installed
+    from stockade.supervisor import Posted, Rehearsal
+
+__all__ = ["inspect"]
+
+AS_JSON = typer.Option("--json", help="Print JSON with stable keys.")
+EFFECTIVE = typer.Option(
+    "--effective",
+    help="Confine a worker, load nothing into it, and print what the kernel then shows.",
+)
+
+
+def inspect(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    json: Annotated[bool, AS_JSON] = False,
+    effective: Annotated[bool, EFFECTIVE] = False,
+) -> None:
+    """Show everything known of one plugin."""
+    with opened() as (home, state):
+        record = state.require(name)
+        found = inspected(home, record)
+    if effective:
+        found["effective"] = _effective(home, record)
+    if json:
+        print_json(found)
+        return
+    print("\n".join(_described(found)))
+    if effective:
+        _tell_effective(found["effective"])
+
+
+def inspected(home: Home, record: Installed) -> dict[str, Any]:
+    """What `inspect --json` prints.
+
+    `workers` are those of every host that runs over this home, `worker` is the first of them, null
+    where none runs; `tier` and `layers` are that one's, else what the next would get here.
+    """
+    import msgspec
+
+    from stockade.supervisor import posted_in
+    from stockade_sdk.limits import limits_as_written
+    from stockade_sdk.permissions import permissions_to_json
+
+    manifest = manifest_of(record)
+    hosts = [str(rule) for rule in record.operator_hosts]
+    posted = [one for one in posted_in(home.run) if one.plugin == record.name]
+    tier, layers = (posted[0].tier, posted[0].layers) if posted else _planned(home)
+    workers = [_worker(one) for one in posted]
+    return {
+        "name": record.name,
+        "version": record.version,
+        "state": record.state,
+        "trust": record.trust,
+        "digest": f"sha256:{record.digest}",
+        "entry": str(manifest.entry),
+        "permissions": permissions_to_json(manifest.permissions),
+        "grants": {**permissions_to_json(record.granted), "operator_hosts": hosts},
+        "limits": limits_as_written(record.limits),
+        "config": {
+            key: record.config.get(key, field.default) for key, field in manifest.config.items()
+        },
+        "models": [msgspec.to_builtins(model) for model in manifest.served_models],
+        "tier": tier,
+        "layers": list(layers),
+        "worker": workers[0] if workers else None,
+        "workers": workers,
+        "denied": [],
+        "last_error": record.last_error,
+    }
+
+
+def _worker(posted: Posted) -> dict[str, Any]:
+    import time
+
+    from stockade.process import read_usage
+
+    usage = read_usage(posted.pid)
+    return {
+        "pid": posted.pid,
+        "rss_bytes": usage.rss_bytes if usage is not None else None,
+        "cpu_seconds": usage.cpu_seconds if usage is not None else None,
+        "restarts": posted.restarts,
+        "uptime_s": round(max(0.0, time.time() - posted.since), 3),
+        "tier": posted.tier,
+        "layers": list(posted.layers),
+    }
+
+
+def _planned(home: Home) -> tuple[str, tuple[str, ...]]:
+    """What a worker would get on this machine now; tried."""
+    import anyio
+
+    from stockade import Host
+
+    async def ask() -> tuple[str, tuple[str, ...]]:
+        async with Host.open(home) as host:
+            reached = await host.reached()
+            return reached.tier, host.layers(reached.tier)
+
+    return anyio.run(ask)
+
+
+def _effective(home: Home, record: Installed) -> dict[str, Any]:
+    """What the kernel shows of a worker that was confined for this and ended again."""
+    import anyio
+
+    from stockade import Host
+
+    async def ask() -> dict[str, Any]:
+        async with Host.open(home) as host:
+            return as_json(await host.rehearse(record.name), record)
+
+    return anyio.run(ask)
+
+
+def as_json(rehearsal: Rehearsal, record: Installed) -> dict[str, Any]:
+    """The mount table, the system call policy, the network rules and the limits in force."""
+    seen, plan = rehearsal.seen, rehearsal.plan
+    sources = {mount.target: mount.source for mount in plan.mounts}
+    return {
+        "tier": plan.tier,
+        "layers": list(plan.layers),
+        "landlock_abi": rehearsal.answer.landlock,
+        "user": seen.status.get("Uid", "").split()[0:1],
+        "namespaces": {
+            name: "own" if link != seen.host_namespaces.get(name) else "the host's"
+            for name, link in seen.namespaces.items()
+        },
+        "capabilities": seen.status.get("CapEff", ""),
+        "seccomp_filters": seen.status.get("Seccomp_filters", ""),
+        "mounts": [
+            {
+                "target": mounted.target,
+                "source": sources.get(mounted.target, mounted.kind),
+                "options": sorted(mounted.options),
+                "size": mounted.size.removeprefix("size="),
+            }
+            for mounted in seen.mounts
+        ]
+        if plan.mounts
+        else [],
+        "paths": [{"path": path.path, "access": path.access} for path in plan.paths],
+        "syscalls": [{"what": what, "verdict": verdict} for what, verdict in _policy(rehearsal)],
+        "network": {
+            "rules": [str(rule) for rule in (*record.granted.network, *record.operator_hosts)],
+            "tunnel": plan.tunnel,
+            "own": "none: an empty network namespace"
+            if plan.tier == "full"
+            else "none: no socket can be made",
+        },
+        "limits": dict(seen.limits),
+        "control_group": rehearsal.group,
+        "tried": rehearsal.acts,
+    }
+
+
+def _policy(rehearsal: Rehearsal) -> Sequence[tuple[str, str]]:
+    return rehearsal.answer.syscalls
+
+
+def _tell_effective(found: dict[str, Any]) -> None:
+    print("\nWhat the kernel applies, as it showed it of a worker that nothing was loaded into:")
+    print(safe(f"  user {' '.join(found['user'])}, capabilities {found['capabilities']}"))
+    print(safe(f"  seccomp filters {found['seccomp_filters']}, Landlock {found['landlock_abi']}"))
+    own = [name for name, whose in found["namespaces"].items() if whose == "own"]
+    print(safe(f"  namespaces of its own: {', '.join(own) or 'none'}"))
+    if found["mounts"]:
+        print("\nMounts:")
+        print_table(
+            ("TARGET", "WHAT", "SIZE", "OPTIONS"),
+            [
+                (one["target"], one["source"], one["size"], ",".join(one["options"]))
+                for one in found["mounts"]
+            ],
+        )
+    print("\nPaths (Landlock):")
+    print_table(("PATH", "FOR"), [(one["path"], one["access"]) for one in found["paths"]])
+    print("\nSystem calls (seccomp):")
+    for row in found["syscalls"]:
+        print(safe(f"  {row['verdict']}: {row['what']}"))
+    network = found["network"]
+    print(f"\nNetwork of its own: {network['own']}.")
+    rules = ", ".join(network["rules"]) or "nothing"
+    print(safe(f"Through the host it reaches: {rules}."))
+    if network["tunnel"]:
+        print("It has a tunnel: TLS of its own to these, without keys put on by the host.")
+    print("\nLimits:")
+    print_table(("LIMIT", "SOFT, HARD, UNIT"), list(found["limits"].items()))
+    if found["control_group"]:
+        print("\nControl group:")
+        print_table(("FILE", "VALUE"), list(found["control_group"].items()))
+
+
+def _described(found: dict[str, Any]) -> list[str]:
+    from stockade.sandbox.plan import WORDS
+    from stockade_sdk.permissions import permissions_from_json, risk_words
+
+    lines = [f"{found['name']} {found['version']}, {found['state']}, {found['trust']}"]
+    lines.append(f"  entry    {found['entry']}")
+    lines.append(f"  content  {found['digest']}")
+    if found["last_error"]:
+        lines.append(f"  last error  {found['last_error']}")
+    grants = dict(found["grants"])
+    hosts = grants.pop("operator_hosts")
+    risks = [*risk_words(permissions_from_json(grants))]
+    risks += [f"Reaches {host}, by your own choice." for host in hosts]
+    lines += ["It may:", *(f"  - {risk}" for risk in risks or ["nothing beyond computing"])]
+    lines += ["Models:"]
+    lines += [f"  {model['id']}: {', '.join(model['capabilities'])}" for model in found["models"]]
+    if found["config"]:
+        lines += ["Configuration:"]
+        lines += [
+            f"  {key} = {'(not set)' if value is None else value}"
+            for key, value in found["config"].items()
+        ]
+    limits = ", ".join(f"{key} {value}" for key, value in found["limits"].items())
+    lines += [f"Limits: {limits}"]
+    for worker in found["workers"]:
+        lines.append(
+            f"Worker {worker['pid']}: {(worker['rss_bytes'] or 0) // 2**20} MiB, "
+            f"{worker['cpu_seconds'] or 0:.1f} s of processor time, up for "
+            f"{worker['uptime_s']:.0f} s, {worker['restarts']} restarts"
+        )
+    weak = ", that is no wall of the kernel's" if found["tier"] == "none" else ""
+    who = "Each worker" if found["workers"] else "A worker here"
+    lines += [f"Confinement: tier {found['tier']}{weak}. {who}:"]
+    lines += [f"  - {WORDS[layer]}" for layer in found["layers"]]
+    return [safe(line) for line in lines]
