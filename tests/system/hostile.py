@@ -48,6 +48,9 @@ capabilities = {capabilities}
 
 [limits]
 {limits}
+
+[permissions]
+{permissions}
 """
 
 HEAD = """
@@ -96,8 +99,9 @@ class Site:
         name: str = "",
         capabilities: tuple[str, ...] = ("chat", "embedding"),
         limits: str = "",
+        permissions: str = "",
     ) -> str:
-        """Install a plugin of one module; returns its name."""
+        """Install a plugin of one module, all granted that it asks for; returns its name."""
         name = name or f"rogue-{next(self._numbers)}"
         module = name.replace("-", "_")
         folder = self.sources / name
@@ -105,7 +109,11 @@ class Site:
         (folder / f"{module}.py").write_text(HEAD + source)
         (folder / "plugin.toml").write_text(
             MANIFEST.format(
-                name=name, module=module, capabilities=json.dumps(capabilities), limits=limits
+                name=name,
+                module=module,
+                capabilities=json.dumps(capabilities),
+                limits=limits,
+                permissions=permissions,
             )
         )
         with State.open(self.home) as state:

@@ -25,9 +25,9 @@ def worker():
 
 def connection():
     "The connected socket below libzmq."
-    for name in os.listdir("/proc/self/fd"):
+    for number in range(3, 256):  # there is no /proc to look it up in
         with contextlib.suppress(OSError):
-            found = socket.socket(fileno=os.dup(int(name)))
+            found = socket.socket(fileno=os.dup(number))
             try:
                 found.getpeername()
                 if found.getsockname():  # not the event loop's own pair
@@ -125,7 +125,7 @@ BREACHES = {
     "says hello twice": (
         frame(
             "wire.Hello(protocol_min=1, protocol_max=1, launch='', plugin='', digest='', pid=1, "
-            "sdk='', python='', layers=())"
+            "sdk='', python='', layers=(), acts={})"
         ),
         "said hello twice",
     ),

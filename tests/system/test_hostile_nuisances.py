@@ -62,11 +62,14 @@ NUISANCES = {
         "for _ in range(4):\n    threading.Thread(target=shout, daemon=True).start()",
         NOISE.format(megabytes=1),
     ),
-    "forks and leaves in the child": in_chat(
-        "child = os.fork()\nif not child:\n    os._exit(0)\nos.waitpid(child, 0)"
+    "forks without being allowed to": in_chat(
+        "try:\n    child = os.fork()\nexcept PermissionError:\n    return FINE\n"
+        "while True:\n    time.sleep(60)"
     ),
-    "forks a child that stays": in_chat(
-        "if not os.fork():\n    while True:\n        time.sleep(60)"
+    "kills itself": in_chat("os.kill(os.getpid(), signal.SIGKILL)"),  # the first of its processes
+    "kills all that it sees": in_chat(
+        "for pid in (-1, 0, os.getppid(), *range(2, 300)):\n    with contextlib.suppress(OSError):\n"
+        "        os.kill(pid, signal.SIGKILL)"
     ),
     "ignores signals": in_chat(
         "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):\n"
@@ -99,9 +102,40 @@ async def test_an_answer_counts_of_a_plugin_that(site: Site, name: str) -> None:
             assert await stage.text(plugin=rogue) == "fine"
         assert not stage.deaths()
         pids = stage.pids()
+        assert [group(pid) for pid in pids] == [[pid] for pid in pids]
 
-    for pid in pids:  # nor does anything of its process group outlive the host
-        assert not group(pid)
+    assert not any(group(pid) for pid in pids)
+
+
+FORKS = {
+    "leaves in the child": (
+        "child = os.fork()\nif not child:\n    os._exit(0)\nos.waitpid(child, 0)",
+        1,
+    ),
+    "has a child that stays": ("if not os.fork():\n    while True:\n        time.sleep(60)", 5),
+    "has a child with a session of its own": (
+        "if not os.fork():\n    os.setsid()\n    while True:\n        time.sleep(60)",
+        5,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORKS)
+async def test_processes_end_with_the_worker_of_a_plugin_that_may_fork_and(
+    site: Site, name: str
+) -> None:
+    code, processes = FORKS[name]
+    rogue = site.install(in_chat(code), permissions="subprocess = true")
+
+    async with site.host(rogue) as stage, stage.unharmed():
+        for _ in range(4):
+            assert (await stage.ask()).provider == rogue
+        (pid,) = stage.pids()
+        walls = str(Path(f"/proc/{pid}/ns/pid").readlink())
+        assert len(within(walls)) == processes
+        assert not stage.deaths()
+
+    assert not within(walls)
 
 
 async def test_what_a_plugin_prints_is_kept_by_the_line_and_bounded(site: Site) -> None:
@@ -153,17 +187,18 @@ match word:
         while True:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
-    case "pid":
-        return ChatResponse.of_text(str(os.getpid()))
-"""
-)
+    case "who":
+        return ChatResponse.of_text(self.name)
+""",
+    setup="import uuid",
+).replace("    async def chat", "    name = uuid.uuid4().hex\n\n    async def chat")
 
 
 async def test_an_answer_after_the_cancellation_is_dropped_and_forgiven(site: Site) -> None:
     rogue = site.install(LATE)
 
     async with site.host(rogue) as stage, stage.unharmed():
-        pid = await stage.text("pid", plugin=rogue)
+        name = await stage.text("who", plugin=rogue)
         with pytest.raises(AllAttemptsFailed) as failed:
             await stage.ask("late", plugin=rogue, timeout=0.3)
         with anyio.fail_after(PATIENCE_S):
@@ -171,7 +206,7 @@ async def test_an_answer_after_the_cancellation_is_dropped_and_forgiven(site: Si
                 pass
 
         assert failed.value.error.kind is ErrorKind.TIMEOUT
-        assert await stage.text("pid", plugin=rogue) == pid
+        assert await stage.text("who", plugin=rogue) == name
         assert stage.host.status(rogue).workers[0].in_flight == 0
         assert not stage.deaths()
 
@@ -180,23 +215,23 @@ async def test_a_worker_that_keeps_cancelled_calls_for_ever_is_replaced(site: Si
     rogue = site.install(LATE)
 
     async with site.host(rogue) as stage, stage.unharmed():
-        pid = await stage.text("pid", plugin=rogue)
+        name = await stage.text("who", plugin=rogue)
         with pytest.raises(AllAttemptsFailed) as failed:
             await stage.ask("deaf", plugin=rogue, timeout=0.3)
         assert failed.value.error.kind is ErrorKind.TIMEOUT
-        assert await stage.text("pid", plugin=rogue) == pid  # it goes on serving others meanwhile
+        assert await stage.text("who", plugin=rogue) == name  # it goes on serving others meanwhile
 
         reason = await stage.died()
 
         assert "left a cancelled call unanswered" in reason
-        assert await stage.text("pid", plugin=rogue) != pid
+        assert await stage.text("who", plugin=rogue) != name
 
 
 async def test_a_callers_cancellation_reaches_the_plugin_and_only_that_call(site: Site) -> None:
     rogue = site.install(LATE)
 
     async with site.host(rogue) as stage, stage.unharmed():
-        pid = await stage.text("pid", plugin=rogue)
+        name = await stage.text("who", plugin=rogue)
         began = time.monotonic()
         with anyio.move_on_after(0.2) as scope:
             await stage.ask("late", plugin=rogue)
@@ -206,7 +241,7 @@ async def test_a_callers_cancellation_reaches_the_plugin_and_only_that_call(site
             while await stage.text("late?", plugin=rogue) != "True":
                 pass
 
-        assert await stage.text("pid", plugin=rogue) == pid
+        assert await stage.text("who", plugin=rogue) == name
 
 
 def group(leader: int) -> list[int]:
@@ -218,5 +253,18 @@ def group(leader: int) -> list[int]:
                 state = (path / "stat").read_text().rpartition(")")[2].split()[0]
                 found += [int(path.name)] if state != "Z" else []
         except (ProcessLookupError, FileNotFoundError):
+            continue
+    return found
+
+
+def within(namespace: str) -> list[int]:
+    """Living processes of a PID namespace, by the name of its link under /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if str((path / "ns" / "pid").readlink()) == namespace:
+                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+                found += [int(path.name)] if state != "Z" else []
+        except (ProcessLookupError, FileNotFoundError, PermissionError):
             continue
     return found

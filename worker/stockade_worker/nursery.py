@@ -17,15 +17,17 @@ import contextlib
 import fcntl
 import gc
 import os
+import platform
 import select
 import signal
 import socket
 import struct
 from collections.abc import Mapping
+from importlib import import_module
 from typing import NoReturn
 
 from . import loop  # noqa: F401  # forked with everything that a worker needs
-from .confine import Birth, follow, namespaces, syscalls
+from .confine import Birth, follow, namespaces, packages, seccomp, syscalls
 from .main import leave, work
 from .plan import (
     ENDED,
@@ -41,6 +43,8 @@ from .plan import (
 )
 
 REQUEST, REPLY = struct.Struct(FORK_REQUEST), struct.Struct(FORK_REPLY)
+# What plugins commonly import: loaded once here, and shared, instead of once in each worker.
+COMMON = ("base64", "datetime", "hashlib", "urllib.parse", "uuid")
 MAX_FDS = 5
 HIGH_FD = 100  # from here on the nursery's own descriptors, out of the way of a child's
 ORPHAN_POLL_MS = 50  # without PID namespaces: how long a process may live that left its worker
@@ -54,18 +58,20 @@ def main(control_fd: int, host: int) -> NoReturn:
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     if len(os.listdir("/proc/self/task")) != 1:
         leave(EXIT_BEGIN, "the nursery has more than one thread: a fork of it would not be whole")
+    warm()
     control = socket.socket(fileno=raised(control_fd))
+    nursery = Nursery(control, packages.places(__file__.rsplit("/", 2)[0]))
     gc.collect()
     gc.freeze()  # what is loaded is shared with every child, and never looked at again
-    Nursery(control, __file__.rsplit("/", 2)[0]).run()
+    nursery.run()
 
 
 class Nursery:
     """One host's nursery; ``run`` serves until the host goes."""
 
-    def __init__(self, control: socket.socket, base: str) -> None:
+    def __init__(self, control: socket.socket, places: tuple[packages.Place, ...]) -> None:
         self._control = control
-        self._birth = Birth(raised(os.pidfd_open(os.getpid())), os.getuid(), os.getgid(), base)
+        self._birth = Birth(raised(os.pidfd_open(os.getpid())), os.getuid(), os.getgid(), places)
         self._children: dict[int, tuple[int, int, bool]] = {}  # pidfd: number, pid, namespaced
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
@@ -150,6 +156,15 @@ class Nursery:
     def _close(fds: list[int]) -> None:
         for fd in fds:
             os.close(fd)
+
+
+def warm() -> None:
+    """Make what every worker would make for itself otherwise."""
+    for name in COMMON:
+        import_module(name)
+    machine = platform.machine()
+    seccomp.base_program(machine, subprocess=False, tunnel=False, own_pid=None)
+    seccomp.lockdown_program(machine, tunnel=False)
 
 
 def own_children() -> list[int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ from stockade.state.files import folder_lock
 from stockade.state.os_keyring import os_keyring
 from stockade.state.secret_file import Content, Entry, read_secrets, write_secrets
 from stockade.state.secret_variables import variable_of, variables_of
-from stockade.state.vault import Vault, VaultFailed
+from stockade.state.vault import Vault, VaultFailed, VaultLate
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import check_secret_name
 from stockade_sdk.text import TextRefused, show
@@ -71,6 +72,7 @@ class Secrets:
         self._environment = os.environ if environment is None else environment
         self._open_vault = vault
         self._vault: Vault | None = None
+        self._late: VaultLate | None = None
         self._values: dict[str, str] = {}  # by item; an item's value never changes
 
     def get(self, plugin: str, name: str) -> StoredSecret | None:
@@ -101,6 +103,16 @@ class Secrets:
         if entry.item or entry.value:
             return KEYRING if entry.item else FILE
         return ENVIRONMENT if name in self._variables(plugin) else None
+
+    def warm(self) -> None:
+        """Fetch what is in the keyring, which may take seconds: `of` is quick from then on. What
+        cannot be had is for `of` to say.
+        """
+        for plugin, entries in read_secrets(self.path).items():
+            for name, entry in entries.items():
+                if entry.item:
+                    with suppress(StateError):
+                        self._taken(_without_value(plugin, name, entry), entry.item)
 
     def set(
         self,
@@ -209,8 +221,14 @@ class Secrets:
         return self._values[item]
 
     def _opened(self) -> Vault:
+        if self._late is not None:  # nobody is made to wait for it twice
+            raise self._late
         if self._vault is None:
-            self._vault = self._open_vault()
+            try:
+                self._vault = self._open_vault()
+            except VaultLate as late:
+                self._late = late
+                raise
         return self._vault
 
 

@@ -17,7 +17,7 @@ from stockade.settings import Home
 from stockade.state import Secrets
 from stockade.state.os_keyring import SERVICE, OsKeyring, os_keyring, usable
 from stockade.state.secret_variables import variable_of, variables_of
-from stockade.state.vault import Vault, VaultFailed
+from stockade.state.vault import Vault, VaultFailed, VaultLate
 from stockade_sdk.hosts import HostRule
 from tests.unit.host.cli_calls import Call, calling
 from tests.unit.host.packaging_samples import ASKS, plugin_folder
@@ -169,6 +169,43 @@ def test_another_processs_new_value_is_fetched(home: Home, drawer: Drawer) -> No
     over(home, drawer).set("echo", "KEY", OTHER, vault=opened(drawer))
 
     assert [one.value for one in (*before, *reader.of("echo"))] == [VALUE, OTHER]
+
+
+def test_warmed_up_the_keyring_is_not_asked_again(home: Home, drawer: Drawer) -> None:
+    secrets = over(home, drawer)
+    secrets.set("echo", "KEY", VALUE, vault=opened(drawer))
+    secrets.set("echo", "OTHER", OTHER)
+    secrets.warm()
+    drawer.before = lambda: pytest.fail("it was asked again")
+
+    assert [one.value for one in secrets.of("echo")] == [VALUE, OTHER]
+
+
+def test_warming_up_leaves_it_to_the_use_to_fail(home: Home, drawer: Drawer) -> None:
+    over(home, drawer).set("echo", "KEY", VALUE, vault=opened(drawer))
+    drawer.items.clear()
+    secrets = over(home, drawer)
+    secrets.warm()
+
+    with pytest.raises(StateError):
+        secrets.of("echo")
+
+
+def test_a_keyring_that_cannot_be_found_in_time_is_looked_for_once(
+    home: Home, drawer: Drawer
+) -> None:
+    over(home, drawer).set("echo", "KEY", VALUE, vault=opened(drawer))
+    looked: list[int] = []
+
+    def late() -> Vault:
+        looked.append(1)
+        raise VaultLate("did not answer within 3 s")
+
+    secrets = Secrets(home, environment={}, vault=late)
+    for _ in range(3):
+        with pytest.raises(StateError, match="did not answer"):
+            secrets.of("echo")
+    assert looked == [1]
 
 
 def test_a_value_that_the_keyring_lost_is_an_error_and_no_other_is_taken(

@@ -186,8 +186,9 @@ def test_ceilings_cut_and_never_raise():
         ('[sandbox]\nuids = "9-8"', "line 2: sandbox.uids is no range of users"),
         ('[sandbox]\nuids = "1-4294967295"', "line 2: sandbox.uids is no range"),  # that is -1
         ('[sandbox]\nuids = "-1-5"', "line 2: sandbox.uids is no range of users"),
-        ('[sandbox]\nuids = "١-5"', "line 2: sandbox.uids is no range of users"),
-        ('[sandbox]\nuids = "²-5"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "\\u0661-5"', "line 2: sandbox.uids is no range of users"),
+        ('[sandbox]\nuids = "\\u00b2-5"', "line 2: sandbox.uids is no range of users"),
+        (f'[sandbox]\nuids = "1-{"9" * 5000}"', "line 2: sandbox.uids is no range of users"),
         (
             '[sandbox]\n\n[plugins.echo]\nminimum_tier = "weak"',
             "line 4: plugins.echo.minimum_tier is not a tier",

@@ -28,13 +28,13 @@ class StepFailed(Exception):
 
 class Birth(NamedTuple):
     """What a child cannot see any more once it is one: its parent (a pidfd), the ids that it had,
-    and where its packages lie.
+    and all that says where its packages lie.
     """
 
     parent: int
     uid: int
     gid: int
-    base: str
+    places: tuple[packages.Place, ...]
 
 
 def follow(birth: Birth) -> None:
@@ -75,7 +75,7 @@ def loopback(plan: Plan, birth: Birth) -> None:
 def file_tree(plan: Plan, birth: Birth) -> None:
     """See the plan's files and no others."""
     mounts.build(plan)
-    packages.move(birth.base, plan.base)
+    packages.move(birth.places, plan.base)
 
 
 def doors(plan: Plan, birth: Birth) -> None:
@@ -84,12 +84,12 @@ def doors(plan: Plan, birth: Birth) -> None:
         fd = syscalls.open_without_links(path, os.O_PATH | os.O_DIRECTORY)
         os.dup2(fd, number, inheritable=False)
         os.close(fd)
-    packages.move(birth.base, plan.base)
+    packages.move(birth.places, plan.base)
 
 
 def own_packages(plan: Plan, birth: Birth) -> None:
     """Import from the folder by its name."""
-    packages.move(birth.base, plan.base)
+    packages.move(birth.places, plan.base)
 
 
 def descriptors(plan: Plan, birth: Birth) -> None:
