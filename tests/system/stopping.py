@@ -23,13 +23,14 @@ from .plugin_samples import install, plugin_folder
 
 # Says who it is, at once or never.
 SOURCE = """
-import asyncio, os
+import asyncio, uuid
 from stockade_sdk import ChatResponse
 class Sample:
+    name = uuid.uuid4().hex
     async def chat(self, request, ctx):
         if request.last_text == "wait" and "{name}" == "first":
             await asyncio.sleep(3600)
-        return ChatResponse.of_text("{name} " + str(os.getpid()))
+        return ChatResponse.of_text("{name} " + self.name)
 """
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 from stockade.cli.demo.memory import holds
 
 STEPS = [
-    "Two plugins installed, each shown with what it may do",
+    "Three plugins installed, each shown with what it may do",
+    "The walls that this machine gives a worker",
     "A chat request along the route [primary, fallback]",
     "The key reached the upstream and not the plugin",
     "A streamed answer",
@@ -24,6 +26,7 @@ STEPS = [
     "The worker is killed in the middle of a request, the fallback answers",
     "The plugin runs again in a new worker",
     "A host that was not granted is refused",
+    "A plugin that breaks the rules by itself is held",
     "Cleaned up",
 ]
 MOST_S = 15.0
@@ -84,8 +87,9 @@ def test_it_tells_people_what_it_shows_and_what_it_does_not(env: dict[str, str])
     told = done.stdout.decode()
     words = " ".join(told.split())
     assert done.stderr == b""
-    assert "no wall of the kernel's around a worker (tier none)" in words
-    assert "sandboxed" not in words
+    tier = re.search(r"tier (full|restricted), in \d+ steps", words)
+    assert tier is not None or "tier none: limits and a process of its own" in words
+    assert tier is None or "tried to start a program: " in words
     assert "1  openai-compatible/demo-stall  failed   worker_died" in told
     assert "2  echo/echo-1                   ok" in told
     assert 'network = ["127.0.0.1:' in words

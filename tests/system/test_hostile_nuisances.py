@@ -131,7 +131,7 @@ async def test_processes_end_with_the_worker_of_a_plugin_that_may_fork_and(
         for _ in range(4):
             assert (await stage.ask()).provider == rogue
         (pid,) = stage.pids()
-        walls = str(Path(f"/proc/{pid}/ns/pid").readlink())
+        walls = pid_namespace(pid)
         assert len(within(walls)) == processes
         assert not stage.deaths()
 
@@ -257,12 +257,17 @@ def group(leader: int) -> list[int]:
     return found
 
 
+def pid_namespace(pid: int) -> str:
+    """The name of a process' PID namespace."""
+    return str(Path(f"/proc/{pid}/ns/pid").readlink())
+
+
 def within(namespace: str) -> list[int]:
     """Living processes of a PID namespace, by the name of its link under /proc."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if str((path / "ns" / "pid").readlink()) == namespace:
+            if pid_namespace(int(path.name)) == namespace:
                 state = (path / "stat").read_text().rpartition(")")[2].split()[0]
                 found += [int(path.name)] if state != "Z" else []
         except (ProcessLookupError, FileNotFoundError, PermissionError):

@@ -156,13 +156,16 @@ async def start(
             bounds = await _bounds(runtime, prepared, scratch, means.cgroups)
             unfinished.callback(bounds.discard)
             with PlanPipe(prepared.plan) as pipe, _tunnel(prepared.plan, stack) as ends:
-                child = await means.nurseries.fork(
-                    prepared.program,
-                    (pipe.read, listener.fd, *(end.fileno() for end in ends[1:])),
-                    namespaces=prepared.plan.tier == FULL,
-                    on_line=on_line,
-                    tasks=tasks,
-                )
+                async with anyio.create_task_group() as both:
+                    if means.cgroups is not None:
+                        both.start_soon(anyio.to_thread.run_sync, means.cgroups.wake)
+                    child = await means.nurseries.fork(
+                        prepared.program,
+                        (pipe.read, listener.fd, *(end.fileno() for end in ends[1:])),
+                        namespaces=prepared.plan.tier == FULL,
+                        on_line=on_line,
+                        tasks=tasks,
+                    )
                 unfinished.callback(child.kill)
                 bounds.place(child.pid)  # it waits for its plan, and does nothing before
                 pipe.send()
@@ -202,8 +205,6 @@ async def _bounds(
         over = await measured(prepared.data)
         if over is not None:
             raise StartRefused(f"its data folder: {over.reason}; {over.remedy}")
-    if cgroups is not None:
-        await anyio.to_thread.run_sync(cgroups.wake)
     return Bounds.create(
         runtime.limits,
         cgroups,

@@ -352,8 +352,8 @@ def test_a_file_is_as_large_as_the_scratch_unless_there_is_another_place_to_writ
 
 def test_the_scratch_folder_holds_so_many_bytes_and_files() -> None:
     assert planned(limits=Limits(scratch_bytes=64 * MIB)).scratch_inodes == 4096
-    small = planned(limits=Limits(scratch_bytes=1))
-    assert (small.scratch_bytes, small.scratch_inodes) == (1, 64)
+    small = planned(limits=Limits(scratch_bytes=MIB))
+    assert (small.scratch_bytes, small.scratch_inodes) == (MIB, 64)
 
 
 def test_a_plan_with_all_there_is_fits_its_pipe() -> None:
@@ -410,7 +410,7 @@ def test_any_act_with_another_outcome_is_named(name: str) -> None:
 
     (said,) = compare_acts(plan, acts)
 
-    assert said == f"{name} failed with errno 1" if goes else f"{name} went"
+    assert said == (f"{name} failed with errno 1" if goes else f"{name} went")
 
 
 def test_an_act_that_was_left_out_or_added_is_noticed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Sequence
@@ -13,15 +14,19 @@ import psutil
 
 from stockade.app import Host
 from stockade.cli.demo.memory import holds
+from stockade.cli.demo.rogue import ATTEMPTS, ROGUE, bait
 from stockade.cli.demo.stage import ECHO, PLUGIN, Narrator, StepFailed
 from stockade.cli.demo.upstream import LOOPBACK, Sink, Upstream, reply_to
 from stockade.cli.output import table
 from stockade.errors import AllAttemptsFailed
+from stockade.process import plain
+from stockade.sandbox.remedies import remedy_for
 from stockade_sdk.capability import Attempt
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.errors import ErrorKind
 from stockade_sdk.provider import ProviderResponse
 from stockade_sdk.stream import TextDelta
+from stockade_worker.plan import NONE
 
 __all__ = ["Acts"]
 
@@ -37,6 +42,7 @@ class Acts:
     ) -> None:
         self._host, self._upstream, self._sink, self._key = host, upstream, sink, key
         self._narrator = narrator
+        self._tier = NONE
         self.pids: list[int] = []
 
     async def play(self) -> None:
@@ -48,6 +54,26 @@ class Acts:
         await self.killed()
         await self.recovered()
         await self.forbidden()
+        await self.rogue()
+
+    async def walled(self) -> None:
+        """What stands around a worker on this machine."""
+        with self._narrator.step("The walls that this machine gives a worker") as said:
+            reached = await self._host.reached()
+            self._tier = reached.tier
+            for tier, answer in reached.tried:
+                if answer.step:
+                    said.append(f"tier {tier} is not reached: the step {answer.words}")
+                    said.append(f"what to do: {remedy_for(answer.step, answer.errno)}")
+            if reached.tier == NONE:
+                said.append("tier none: limits and a process of its own, and no wall. Start no")
+                said.append(
+                    "stranger's plugin here; a host refuses to, unless it is told otherwise."
+                )
+                return
+            layers = self._host.layers(reached.tier)
+            said.append(f"tier {reached.tier}, in {len(layers)} steps: {', '.join(layers)}")
+            said.append("every start is checked from outside before the plugin is loaded")
 
     async def routed(self) -> None:
         """A request without a model follows the route."""
@@ -154,6 +180,33 @@ class Acts:
             _expect(self._sink.visits == 0, f"{self._sink.visits} connections arrived there")
             said.append(f"refused: {error.message}")
             said.append(f"{elsewhere} listened all the time, and nothing arrived there")
+
+    async def rogue(self) -> None:
+        """A plugin that tries what it was not granted; judged by what is to be seen outside."""
+        with self._narrator.step("A plugin that breaks the rules by itself is held") as said:
+            if self._tier == NONE:
+                said.append("not shown: tier none holds nobody")
+                return
+            with bait() as laid:
+                visits = self._sink.visits
+                asked = {
+                    "file": str(laid.file),
+                    "address": [LOOPBACK, self._sink.port],
+                    "mark": str(laid.mark),
+                }
+                response: ProviderResponse = await self._host.run(
+                    ChatRequest.of_text(json.dumps(asked)), plugin=ROGUE
+                )
+                assert isinstance(response, ChatResponse)
+                _expect(laid.is_readable, "the file could not be read by anybody")
+                _expect(laid.content not in response.text, "it read the file")
+                _expect(not laid.was_run, "it started a program")
+                _expect(self._sink.visits == visits, "its connection arrived")
+            got: dict[str, tuple[bool, str]] = json.loads(response.text)
+            for name, what in ATTEMPTS.items():
+                went, why = got[name]
+                _expect(not went, f"it could {what}")
+                said.append(f"tried to {what}: {plain(why)}")
 
     async def _run(self, prompt: str, *, model: str | None = None) -> ChatResponse:
         response: ProviderResponse = await self._host.run(ChatRequest.of_text(prompt, model=model))

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from stockade.cli.demo.rogue import ROGUE, write_rogue
 from stockade.packages import commit_install, plan_install
 from stockade.packages.trees import remove_tree
 from stockade.settings import Home, RequestSettings, Settings, SupervisionSettings
@@ -28,7 +29,7 @@ __all__ = [
     "Step",
     "StepFailed",
     "demo_settings",
-    "install_both",
+    "install_all",
     "new_key",
     "temporary_home",
 ]
@@ -111,8 +112,14 @@ def new_key() -> str:
 
 
 def demo_settings() -> Settings:
-    """One route, a primary and a fallback, and names for the models that do wrong."""
+    """One route, a primary and a fallback, and names for the models that do wrong.
+
+    Any tier will do: two of the plugins are ours, and the third is harmless where nothing holds it.
+    What tier it is, is the first thing that is said.
+    """
     return Settings(
+        minimum_tier="none",
+        plugin_minimum_tiers=dict.fromkeys((PLUGIN, ECHO, ROGUE), "none"),
         requests=RequestSettings(timeout_s=REQUEST_TIMEOUT_S),
         supervision=SupervisionSettings(),
         routes={Capability.CHAT: (f"{PLUGIN}/demo-model", f"{ECHO}/echo-1")},
@@ -123,10 +130,14 @@ def demo_settings() -> Settings:
     )
 
 
-def install_both(home: Home, rule: str, base_url: str, key: str) -> tuple[str, str]:
-    """Install the two plugins as `stockade install` does; sentences about what each was granted."""
+def install_all(home: Home, rule: str, base_url: str, key: str) -> tuple[str, ...]:
+    """Install the plugins as `stockade install` does; sentences about what each was granted."""
     allowed = HostRule.parse(rule)
+    source = home.root / "rogue-source"
+    write_rogue(source)
     with State.open(home) as state:
+        rogue = plan_install(home, state, str(source))
+        commit_install(home, state, rogue, granted=rogue.asked)
         proposal = plan_install(home, state, PLUGIN)
         commit_install(home, state, proposal, granted=proposal.asked, operator_hosts=(allowed,))
         state.set_config(PLUGIN, "base_url", base_url)
@@ -136,4 +147,5 @@ def install_both(home: Home, rule: str, base_url: str, key: str) -> tuple[str, s
     return (
         f"{PLUGIN}: may reach {rule} and no other host; its key stays with the host",
         f"{ECHO}: may reach nothing",
+        f"{ROGUE}: may reach nothing, and will try to",
     )

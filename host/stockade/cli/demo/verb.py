@@ -19,8 +19,6 @@ __all__ = ["demo"]
 INTRODUCTION = """\
 stockade runs AI provider plugins in processes of their own and routes requests between them.
 This shows it with no key and no network: the upstream is a server in this process, on 127.0.0.1.
-This version builds no wall of the kernel's around a worker (tier none): what it shows is a process
-of its own, network and keys that stay with the host, and a worker that may die.
 """
 
 
@@ -39,9 +37,9 @@ def demo(
         print_json({"ok": problem is None, "seconds": narrator.elapsed_s, "steps": steps})
     elif problem is None:
         print(
-            f"\nShown in {narrator.elapsed_s:.1f} s: two plugins installed, a routed request, a "
+            f"\nShown in {narrator.elapsed_s:.1f} s: three plugins installed, a routed request, a "
             "stream, a fallback after an error, a killed worker that cost no answer, a forbidden "
-            "host refused. Nothing of it is left."
+            "host refused, a rogue plugin held. Nothing of it is left."
         )
     if problem is not None:
         note(f"stockade: the demo did not show what it should: {problem}")
@@ -67,20 +65,21 @@ async def _play(narrator: Narrator) -> None:
 
     from stockade.app import Host
     from stockade.cli.demo.acts import Acts
-    from stockade.cli.demo.stage import demo_settings, install_both, new_key, temporary_home
+    from stockade.cli.demo.stage import demo_settings, install_all, new_key, temporary_home
     from stockade.cli.demo.upstream import open_sink, open_upstream
 
     pids: list[int] = []
     key = new_key()
     with temporary_home() as home:
         async with open_upstream() as upstream, open_sink() as sink:
-            with narrator.step("Two plugins installed, each shown with what it may do") as said:
+            with narrator.step("Three plugins installed, each shown with what it may do") as said:
                 said += await anyio.to_thread.run_sync(
-                    install_both, home, upstream.rule, upstream.base_url, key
+                    install_all, home, upstream.rule, upstream.base_url, key
                 )
             async with Host.open(home, settings=demo_settings()) as host:
                 acts = Acts(host, upstream, sink, key, narrator)
                 pids = acts.pids
+                await acts.walled()
                 await acts.play()
     _check_gone(narrator, home.root, pids)
 
