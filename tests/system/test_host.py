@@ -1,9 +1,12 @@
 """The host as an embedder meets it: installed plugins, real workers, errors as they are."""
 
+import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 from stockade import AllAttemptsFailed, Host, Refused
@@ -175,18 +178,67 @@ async def test_a_stopped_plugin_stays_stopped_for_the_next_host(tmp_path: Path) 
     assert response.text == "alive"
 
 
+# A host where namespaces are refused, as in a container: by a seccomp filter over all of it.
+WITHOUT_NAMESPACES = """
+import json, platform, sys
+import anyio
+from stockade import Host, Refused
+from stockade.settings import Settings
+from stockade_sdk import ChatRequest
+from stockade_worker.confine import numbers, seccomp, syscalls
+from stockade_worker.confine.bpf import (
+    ALLOW, ANY_BIT, ARGUMENTS, EQUAL, NUMBER, Program, refuse
+)
+
+NEW_NAMESPACES = 0x7E020000  # clone(2)
+
+program = Program()
+allowed, refused = program.answer(ALLOW), program.answer(refuse(1))
+program.jump(ANY_BIT, NEW_NAMESPACES, refused, allowed)
+flags = program.load(ARGUMENTS)
+clone = numbers.for_machine(platform.machine()).numbers["clone"]
+program.jump(EQUAL, clone, flags, allowed)
+program.load(NUMBER)
+syscalls.no_new_privileges()
+seccomp.install(program.to_bytes())
+
+async def run(settings):
+    async with Host.open(sys.argv[1], settings=settings) as host:
+        try:
+            text = (await host.run(ChatRequest.of_text("hello"))).text
+            said = {"text": text, "tier": host.status("one").workers[0].tier}
+        except Refused as refused:
+            said = {"refused": str(refused), "workers": len(host.status("one").workers)}
+            said["remedy"] = refused.remedy
+        print(json.dumps(said), flush=True)
+
+async def main():
+    for tier in sys.argv[2:]:
+        named = {} if "=" not in tier else dict([tier.split("=")])
+        await run(Settings(plugin_minimum_tiers=named) if named else Settings(minimum_tier=tier))
+
+anyio.run(main)
+"""
+
+
 async def test_below_the_operators_minimum_tier_nothing_is_started(tmp_path: Path) -> None:
-    plugin = ("one", SAYS.format(text="alive"))
+    folder = plugin_folder(tmp_path, "one", SAYS.format(text="alive"))
+    home = install(Home(tmp_path / "home"), [folder])
+    tiers = ("full", "restricted", "none", "one=restricted", "one=full")
 
-    async with host_with(tmp_path, plugin, settings=Settings(minimum_tier="full")) as host:
-        with pytest.raises(Refused, match="minimum_tier"):
-            await host.run(ChatRequest.of_text("hello"))
-        workers = host.status("one").workers
-        home = host.home
+    done = await anyio.run_process(
+        (sys.executable, "-c", WITHOUT_NAMESPACES, str(home.root), *tiers), stderr=None
+    )
 
-    assert workers == ()
-    async with Host.open(home, settings=Settings(minimum_tier="none")) as host:
-        assert (await host.run(ChatRequest.of_text("hello"))).text == "alive"
+    full, restricted, none, named, named_full = map(json.loads, done.stdout.splitlines())
+    for refused in (full, named_full):
+        assert refused["workers"] == 0
+        assert "plugin one is not started: it needs tier full" in refused["refused"]
+        assert "gives restricted" in refused["refused"]
+        assert "namespaces" in refused["refused"]  # the step
+        assert 'minimum_tier = "restricted"' in refused["remedy"]
+    for answered in (restricted, none, named):
+        assert answered == {"text": "alive", "tier": "restricted"}
 
 
 async def test_an_installed_file_that_was_changed_stops_the_start(tmp_path: Path) -> None:

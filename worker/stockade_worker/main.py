@@ -78,7 +78,8 @@ def read_plan(fd: int) -> Plan:
 def environment(plan: Plan) -> None:
     """The few variables that libraries expect; nothing of the host's own."""
     os.environ.clear()
-    os.environ.update(LANG="C.UTF-8", HOME=plan.scratch, TMPDIR=plan.scratch, PATH="/nonexistent")
+    path = "/usr/local/bin:/usr/bin:/bin" if plan.subprocess else "/nonexistent"
+    os.environ.update(LANG="C.UTF-8", HOME=plan.scratch, TMPDIR=plan.scratch, PATH=path)
 
 
 def leave(code: int, message: str = "") -> NoReturn:

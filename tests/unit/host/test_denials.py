@@ -18,7 +18,6 @@ from stockade.supervisor.records import Records
 from stockade_sdk import wire
 from stockade_sdk.limits import Limits
 
-
 PATIENCE_S = 20.0
 
 

@@ -115,6 +115,7 @@ def _user_namespace(users: tuple[int, int], groups: tuple[int, int]) -> Iterator
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
+        ours.close()  # or it would wait for itself
         _hold_user_namespace(theirs)
     theirs.close()
     try:
