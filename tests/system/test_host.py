@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from stockade import AllAttemptsFailed, Host, Refused
+from stockade import AllAttemptsFailed, Host
 from stockade.settings import Home, Settings, SupervisionSettings
 from stockade.state import State
 from stockade_sdk import ChatRequest, ErrorKind, Finish, TextDelta
@@ -182,7 +182,7 @@ async def test_a_stopped_plugin_stays_stopped_for_the_next_host(tmp_path: Path) 
 WITHOUT_NAMESPACES = """
 import json, platform, sys
 import anyio
-from stockade import Host, Refused
+from stockade import AllAttemptsFailed, Host
 from stockade.settings import Settings
 from stockade_sdk import ChatRequest
 from stockade_worker.confine import numbers, seccomp, syscalls
@@ -207,9 +207,10 @@ async def run(settings):
         try:
             text = (await host.run(ChatRequest.of_text("hello"))).text
             said = {"text": text, "tier": host.status("one").workers[0].tier}
-        except Refused as refused:
-            said = {"refused": str(refused), "workers": len(host.status("one").workers)}
-            said["remedy"] = refused.remedy
+        except AllAttemptsFailed as failed:
+            error = failed.error
+            said = {"kind": error.kind, "words": error.message}
+            said["workers"] = len(host.status("one").workers)
         print(json.dumps(said), flush=True)
 
 async def main():
@@ -232,11 +233,11 @@ async def test_below_the_operators_minimum_tier_nothing_is_started(tmp_path: Pat
 
     full, restricted, none, named, named_full = map(json.loads, done.stdout.splitlines())
     for refused in (full, named_full):
-        assert refused["workers"] == 0
-        assert "plugin one is not started: it needs tier full" in refused["refused"]
-        assert "gives restricted" in refused["refused"]
-        assert "namespaces" in refused["refused"]  # the step
-        assert 'minimum_tier = "restricted"' in refused["remedy"]
+        assert (refused["kind"], refused["workers"]) == ("permission_denied", 0)
+        assert "plugin one is not started: it needs tier full" in refused["words"]
+        assert "this machine gives restricted" in refused["words"]
+        assert "the step namespaces" in refused["words"]
+        assert 'minimum_tier = "restricted"' in refused["words"]
     for answered in (restricted, none, named):
         assert answered == {"text": "alive", "tier": "restricted"}
 

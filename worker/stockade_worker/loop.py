@@ -29,6 +29,7 @@ from stockade_sdk.errors import ErrorInfo  # noqa: E402
 
 from . import tunnel  # noqa: E402
 from .attest import attest  # noqa: E402
+from .blame import Notes, install  # noqa: E402
 from .confine import Birth, lock  # noqa: E402
 from .context import Surroundings  # noqa: E402
 from .eager import start  # noqa: E402
@@ -62,13 +63,16 @@ def serve(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> int:
     selector = Idle()
     loop = asyncio.SelectorEventLoop(selector)
     asyncio.set_event_loop(loop)
-    worker = Worker(loop, socket)
+    notes = Notes()
+    worker = Worker(loop, socket, notes)
     if plan.tunnel:
         tunnel.serve(tunnel.listen(), TUNNEL_FD)  # before the lockdown, which lets nobody listen
         os.environ.update(tunnel.ENVIRONMENT)
     socket.poll(flags=zmq.POLLOUT)  # until the host is there, or kills us: all is connected then
     layers += lock(plan, birth)
     socket.send(wire.encode(hello(plan, layers, attest(plan))))
+    if plan.paths:
+        install(plan.paths, subprocess=plan.subprocess, tunnel=plan.tunnel, report=notes)
     loop.add_reader(int(socket.getsockopt(zmq.FD)), worker.readable)
     selector.wait = worker.wait
     loop.call_soon(worker.readable)
@@ -118,8 +122,11 @@ def hello(plan: Plan, layers: tuple[str, ...], acts: dict[str, int]) -> wire.Hel
 class Worker:
     """Takes frames, runs calls as tasks, sends what they say."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes], notes: Notes
+    ) -> None:
         self.exit_code = 0
+        self._notes = notes
         self._loop, self._receive = loop, socket.recv
         # The method below pyzmq's Python layer, which looks for options that a PAIR does not have.
         self._send = socket.send
@@ -179,6 +186,7 @@ class Worker:
                 if task is not None:
                     task.cancel()
             case wire.Ping(nonce=nonce):
+                self._tell()
                 self.send(wire.Pong(nonce))
             case wire.Load():
                 self._load(frame)
@@ -190,13 +198,20 @@ class Worker:
             self._invocations = Invocations(load(frame))
         except LoadError as error:
             self.exit_code = EXIT_LOAD
+            self._tell()
             self.send(wire.LoadFailed(error.info))
             self._leave()
             return
         self._surroundings = Surroundings(frame, self._exchanges, self.send, monotonic)
         gc.collect()
         gc.freeze()  # what is loaded stays: later collections need not walk it
+        self._tell()
         self.send(wire.Loaded(tuple(method.value for method in self._invocations.methods)))
+
+    def _tell(self) -> None:
+        """Send what the plugin was denied since the last time."""
+        for kind, what in self._notes.drain():
+            self.send(wire.Denied(kind, what))
 
     def _leave(self) -> None:
         self._leaving = True
@@ -226,6 +241,8 @@ class Worker:
         # sys.exit() in a plugin is a failed call, not the end of its siblings
         except BaseException as error:  # noqa: BLE001
             answer = self._session.fail(call.id, failure(error, call.method))
+        if self._notes:
+            self._tell()
         if answer is not None:
             self.send_bytes(answer)
 
@@ -236,12 +253,14 @@ class Worker:
             invocations, surroundings = self._ready()
             context = surroundings.context(call.id, call.timeout_ms / 1000)
             await invocations.stream(call, context, stream)
+            self._tell()
             stream.flush(last=True)
         except asyncio.CancelledError:
             error = CANCELLED
         except BaseException as raised:  # noqa: BLE001  # as above
             stream.flush()  # what was said before the failure was said
             error = failure(raised, call.method)
+            self._tell()
         del self._streams[call.id]
         answer = None if error is None else self._session.fail(call.id, error)
         if answer is not None:

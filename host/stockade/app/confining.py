@@ -125,7 +125,8 @@ class Confining:
             raise Refused(
                 f"plugin {record.name} is not started: its tunnel needs tier {FULL}",
                 why=f"this machine gives {reached.tier}, where its forwarder would be open to all",
-                remedy=f"see `stockade doctor`, or: stockade permissions revoke {record.name} tunnel",
+                remedy=f"revoke it: stockade permissions revoke {record.name} tunnel; "
+                "`stockade doctor` tells what is missing",
             )
         with ExitStack() as stack:
             own = Own(

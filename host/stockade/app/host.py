@@ -31,8 +31,9 @@ from stockade.router import (
     needs_of,
 )
 from stockade.settings import Home, Settings, read_settings
-from stockade.state import Installed, State
+from stockade.state import Installed, Secrets, State
 from stockade.supervisor import (
+    Denials,
     Logbook,
     PluginEvent,
     PluginStatus,
@@ -77,6 +78,7 @@ class Host:
         self.home, self.settings, self.state = home, settings, state
         self.own_ports = OwnPorts()
         self._logbook = Logbook(home.logs)
+        self._denials = Denials(home.logs, on_line=self._logbook.write)
         self._breaker = Breaker(time.monotonic, Cooldowns())
         self._stopped: dict[str, Standing] = {}
         self._unproven: set[str] = set()  # installed and never started yet
@@ -242,6 +244,7 @@ class Host:
         self._journal = Journal(self.home, time.time)
         stack.callback(self._journal.close)
         stack.enter_context(self._logbook)
+        stack.callback(self._denials.close)
         requests = self.settings.requests
         broker = await stack.enter_async_context(
             Broker.open(
@@ -259,14 +262,25 @@ class Host:
             on_event(event)
 
         await stack.enter_async_context(Background(self._journal.keep))
+        await stack.enter_async_context(Background(self._denials.keep))
         self._confining = Confining(self.home, self.settings, environment)
+        secrets = Secrets(self.home)
+        await anyio.to_thread.run_sync(secrets.warm)  # a keyring may take its time, once
         self._supervisor = await stack.enter_async_context(
             Supervisor(
-                Runtimes(self.home, self.settings, broker, self._confining, self.state.require),
+                Runtimes(
+                    self.home,
+                    self.settings,
+                    broker,
+                    self._confining,
+                    secrets,
+                    self.state.require,
+                ),
                 self.home.run,
                 self.settings.supervision,
                 on_event=news,
                 on_line=self._logbook.write,
+                on_denied=self._denials.told,
                 keep_nursery=self.settings.sandbox.nursery,
             )
         )
@@ -321,6 +335,7 @@ class Host:
         self._logbook.write(event.plugin, "host", f"{event.what}: {event.reason}".rstrip(": "))
         match event.what:
             case What.DIED:
+                self._denials.died(event.plugin, event.reason)
                 self._journal.plugin(event.plugin, "enabled", event.reason)
             case What.GAVE_UP:
                 self._stopped[event.plugin] = Standing("stopped", why=event.reason)
@@ -332,6 +347,7 @@ class Host:
                 pass
 
     def _decided(self, decision: Decision) -> None:
+        self._denials.decided(decision)
         verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
         where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
         sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"

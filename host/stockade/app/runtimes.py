@@ -30,12 +30,13 @@ class Runtimes:
         settings: Settings,
         broker: Broker,
         confining: Confining,
+        secrets: Secrets,
         record_of: Callable[[str], Installed],
     ) -> None:
         self._home, self._settings, self._broker = home, settings, broker
         self._confining = confining
         self._record_of = record_of
-        self._secrets = Secrets(home)
+        self._secrets = secrets
         self._made: dict[str, tuple[object, PluginRuntime]] = {}
 
     def __call__(self, name: str) -> PluginRuntime:

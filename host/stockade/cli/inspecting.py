@@ -52,7 +52,7 @@ def inspected(home: Home, record: Installed) -> dict[str, Any]:
     """
     import msgspec
 
-    from stockade.supervisor import posted_in
+    from stockade.supervisor import posted_in, read_acts, shown
     from stockade_sdk.limits import limits_as_written
     from stockade_sdk.permissions import permissions_to_json
 
@@ -79,7 +79,7 @@ def inspected(home: Home, record: Installed) -> dict[str, Any]:
         "layers": list(layers),
         "worker": workers[0] if workers else None,
         "workers": workers,
-        "denied": [],
+        "denials": shown(record.name, read_acts(home.logs, record.name)),
         "last_error": record.last_error,
     }
 
@@ -228,6 +228,12 @@ def _described(found: dict[str, Any]) -> list[str]:
             f"  {key} = {'(not set)' if value is None else value}"
             for key, value in found["config"].items()
         ]
+    if found["denials"]:
+        lines += ["Denied so far:"]
+    for act in found["denials"]:
+        whose = ", reported by its worker" if act["told_by"] == "worker" else ""
+        lines.append(f"  - {act['kind']} {act['what']}, {act['count']} times{whose}")
+        lines.append(f"      {act['allowed_by']}")
     limits = ", ".join(f"{key} {value}" for key, value in found["limits"].items())
     lines += [f"Limits: {limits}"]
     for worker in found["workers"]:

@@ -166,6 +166,6 @@ def _lost(home: Home, name: str, *, keep_data: bool) -> str:
 
     data = home.data_of(name)
     lost = ["data"] if not keep_data and data.is_dir() and any(data.iterdir()) else []
-    if Secrets(home).of(name):
+    if any(secret.plugin == name for secret in Secrets(home).list()):
         lost.append("keys")
     return " and ".join(lost)

@@ -210,7 +210,7 @@ def _sandbox(table: _Table) -> SandboxSettings:
 
 
 def _plugins(table: _Table) -> dict[str, str]:
-    """`[plugins.NAME] minimum_tier`, by name; names of plugins that are not installed do nothing."""
+    """`[plugins.NAME] minimum_tier`, by name; a plugin that is not installed may be named."""
     found: dict[str, str] = {}
     for name in table.values:
         one = table.table(name)

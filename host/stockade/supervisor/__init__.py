@@ -1,6 +1,7 @@
 """Workers of all plugins: started when needed, watched, replaced when they die, ended."""
 
 from .board import Posted, posted_in
+from .denials import Denials, read_acts, shown
 from .launch import Launch, PluginRuntime, Prepared, WorkerChannel
 from .logbook import Logbook
 from .probing import Answer, Probe, StartRefused
@@ -10,6 +11,7 @@ from .supervisor import Supervisor
 
 __all__ = [
     "Answer",
+    "Denials",
     "Launch",
     "Logbook",
     "PluginEvent",
@@ -25,5 +27,7 @@ __all__ = [
     "What",
     "WorkerChannel",
     "WorkerStatus",
+    "read_acts",
+    "shown",
     "posted_in",
 ]

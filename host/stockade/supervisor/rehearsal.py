@@ -44,7 +44,9 @@ async def rehearse(runtime: PluginRuntime, means: Means, connect: Connect) -> Re
         channel = None
         try:
             with anyio.fail_after(runtime.limits.start_timeout_s):
-                channel = await connect(started.listener.path, runtime.outlet, lambda log: None)
+                channel = await connect(
+                    started.listener.path, runtime.outlet, lambda log: None, lambda denied: None
+                )
                 hello = await channel.hello()
             check_hello(hello, runtime, started.plan, started.child.pid)
             check_walls(hello, started.plan, started.child.pid, started.bounds)

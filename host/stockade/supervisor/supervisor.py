@@ -26,6 +26,7 @@ from stockade.errors import NotInstalled
 from stockade.process import Nurseries, Program, RunFolder, sweep_stale
 from stockade.sandbox.cgroups import CgroupError, Cgroups, sweep_groups
 from stockade.settings import SupervisionSettings
+from stockade_sdk import wire
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.provider import Method
@@ -47,8 +48,8 @@ CLOSE_S: Final = STOP_GRACE_S + 0.5  # for all workers to go when the host leave
 Plugins = Mapping[str, PluginRuntime] | Callable[[str], PluginRuntime]
 
 
-async def _connect(path: str, outlet: Any, on_log: Any) -> WorkerChannel:
-    return await Channel.connect(path, outlet=outlet, on_log=on_log)
+async def _connect(path: str, outlet: Any, on_log: Any, on_denied: Any) -> WorkerChannel:
+    return await Channel.connect(path, outlet=outlet, on_log=on_log, on_denied=on_denied)
 
 
 class Supervisor:
@@ -66,6 +67,7 @@ class Supervisor:
         on_line: Callable[[str, str, str], None] = lambda plugin, source, text: None,
         keep_nursery: bool = True,
         cgroups: Path | None = Path("/sys/fs/cgroup"),
+        on_denied: Callable[[str, wire.Denied], None] = lambda plugin, denied: None,
         connect: Connect = _connect,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random.random,
@@ -75,6 +77,7 @@ class Supervisor:
         self._settings = settings or SupervisionSettings()
         self._on_event = on_event
         self._on_line = on_line
+        self._on_denied = on_denied
         self._connect = connect
         self._clock = clock
         self._random = random
@@ -304,6 +307,7 @@ class Supervisor:
             word=secrets.token_hex(16),
             connect=self._connect,
             on_text=partial(self._on_line, runtime.name),
+            on_denied=partial(self._on_denied, runtime.name),
             clock=self._clock,
         )
         self._tasks.start_soon(self._live, worker, delay_s, name=f"worker of {runtime.name}")

@@ -52,7 +52,10 @@ LAST_WORDS_S: Final = 0.1  # from the exit to the end of what its socket still h
 CLEAR_STEPS: Final = 50  # files removed before others get their turn: under 1 ms
 STOP_GRACE_S: Final = 1.0  # from a polite stop to SIGKILL
 
-Connect = Callable[[str, "Outlet | None", Callable[[wire.Log], None]], Awaitable[WorkerChannel]]
+Connect = Callable[
+    [str, "Outlet | None", Callable[[wire.Log], None], Callable[[wire.Denied], None]],
+    Awaitable[WorkerChannel],
+]
 OnText = Callable[[str, str], None]  # stream or level, text
 
 _FAULTS: Final = {
@@ -85,6 +88,7 @@ class Worker:
         word: str,
         connect: Connect,
         on_text: OnText,
+        on_denied: Callable[[wire.Denied], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.runtime = runtime
@@ -105,6 +109,7 @@ class Worker:
         self._settings = settings
         self._connect = connect
         self._on_text = on_text
+        self._on_denied = on_denied
         self._clock = clock
         self._exit: Exit | None = None
         self._fault: Fault | None = None
@@ -326,7 +331,7 @@ class Worker:
 
     async def _make_ready(self, started: Started) -> None:
         self.channel = channel = await self._connect(
-            started.listener.path, self.runtime.outlet, self._records.take
+            started.listener.path, self.runtime.outlet, self._records.take, self._on_denied
         )
         started.listener.close()
         hello = await channel.hello()
