@@ -106,8 +106,20 @@ def outcomes(pytestconfig: pytest.Config) -> list[Outcome]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A home; as root its workers are other users, who have to be let through to it."""
-    folder = tmp_path_factory.mktemp("site")
+    """A home for hosts that run as long as a module."""
+    return new_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def spare(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A home for hosts that run as long as a test: SQLite closes no file of a database that
+    another connection of the same process has locked.
+    """
+    return new_site(tmp_path_factory.mktemp("spare"))
+
+
+def new_site(folder: Path) -> Site:
+    """As root its workers are other users, who have to be let through to it."""
     for path in (folder, *folder.parents):
         if path != Path("/") and path.stat().st_uid == os.getuid() and path != Path("/tmp"):
             path.chmod(path.stat().st_mode | 0o011)

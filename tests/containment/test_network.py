@@ -59,6 +59,7 @@ async def online(site: Site, tier: str, sink: Sink) -> AsyncIterator[Inmates]:
     site.install("namer", permissions=f'network = ["allowed.example.test", "localhost:{sink.port}"]')
     site.install("offline", permissions="network = []")
     async with site.host(tier, "fetcher", "namer", "offline") as inmates:
+        await inmates.attempt("fetcher", "fetch", url=sink.url)  # a connection that is kept
         yield inmates
 
 

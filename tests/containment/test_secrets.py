@@ -21,10 +21,11 @@ OF_THE_HOST = "variable-canary-83ab10"
 MARK = "remembered-" + "canary-77d2"
 PERMISSIONS = """
 write = ["data"]
+network = ["api.example.test"]
 [[permissions.secrets]]
 name = "KEEPER_KEY"
 header = "authorization"
-format = "Bearer {{}}"
+format = "Bearer {}"
 hosts = ["api.example.test"]
 """
 
@@ -39,7 +40,7 @@ async def sink() -> AsyncIterator[Sink]:
 async def vault(site: Site, tier: str, sink: Sink) -> AsyncIterator[Inmates]:
     """`keeper` has a key for the sink, `thief` has none; the host has a variable."""
     rule = f"127.0.0.1:{sink.port}"
-    site.install("keeper", permissions=PERMISSIONS.replace("{{}}", "{}"), operator_hosts=[rule])
+    site.install("keeper", permissions=PERMISSIONS, operator_hosts=[rule])
     site.install("thief", permissions='write = ["data"]')
     Secrets(site.home).set("keeper", "KEEPER_KEY", KEY, (HostRule.parse(rule),))
     with pytest.MonkeyPatch.context() as patch:

@@ -104,6 +104,8 @@ class Blame:
         self._readable = _below([*(path.path for path in paths), *quiet, *_DEVICES])
         written = [path.path for path in paths if path.access == WRITE]
         self._writable = _below([*written, *_DEVICES])
+        below_written = [path.path for path in paths if f"{path.path}/".startswith(_below(written))]
+        self._kept = _below([path for path in below_written if path not in written])
         self._report = report
         self._seen: set[tuple[str, str]] = set()
 
@@ -163,7 +165,12 @@ class Blame:
             text = f"{os.getcwd()}/{text}"
         allowed = self._writable if kind == WRITING else self._readable
         plain = os.path.normpath(text)
-        if f"{plain}/".startswith(allowed) or (kind, _cut(plain)) in self._seen:
+        if (kind, _cut(plain)) in self._seen:
+            return
+        if kind == WRITING and f"{plain}/".startswith(self._kept):  # readable, below a writable one
+            self._note(kind, plain)
+            return
+        if f"{plain}/".startswith(allowed):
             return
         if not f"{os.path.realpath(plain)}/".startswith(allowed):  # /lib may be a link to /usr/lib
             self._note(kind, plain)
