@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .confinement import calls, churn, host_killed, memory, neighbours, starts, tree_killed
 from .contest import Row
 from .path import in_flight, large, latency, streams
 from .start import help_text, host_start, worker_start
@@ -21,4 +22,11 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "stopped": stopped,
     "held_back": held_back,
     "cancelled": cancelled,
+    "starts": starts,
+    "calls": calls,
+    "memory": memory,
+    "tree_killed": tree_killed,
+    "host_killed": host_killed,
+    "neighbours": neighbours,
+    "churn": churn,
 }

@@ -120,10 +120,13 @@ class Site:
         self,
         tier: str,
         *names: str,
+        reached: str | None = "",
         settings: Settings | None = None,
         on_event: Callable[[PluginEvent], None] = lambda event: None,
     ) -> AsyncIterator[Inmates]:
-        """A host that takes `tier` as enough for each of `names`, with their workers started."""
+        """A host that takes `tier` as enough for each of `names`, with their workers started in
+        it; `reached` is another tier that they are to be in, None any.
+        """
         wanted = settings or Settings(
             supervision=SUPERVISION,
             minimum_tier=tier,
@@ -133,7 +136,8 @@ class Site:
             inmates = Inmates(self, host)
             for name in names:
                 assert (await inmates.attempt(name, "hello"))["pid"] > 0
-                assert host.status(name).workers[0].tier == tier
+                if reached is not None:
+                    assert host.status(name).workers[0].tier == (reached or tier)
             yield inmates
 
 

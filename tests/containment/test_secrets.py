@@ -46,6 +46,7 @@ async def vault(site: Site, tier: str, sink: Sink) -> AsyncIterator[Inmates]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STOCKADE_TEST_CANARY", OF_THE_HOST)
         async with site.host(tier, "keeper", "thief") as inmates:
+            await inmates.attempt("keeper", "fetch", url=f"http://{rule}/")  # a connection is kept
             yield inmates
 
 

@@ -20,10 +20,10 @@ from stockade import Host
 from stockade.settings import Home
 from stockade_sdk import ChatRequest, ChatResponse, Image, ImageRequest, ImageResponse
 from tests.system.hostile import MIB, PATIENCE_S, Site, Stage, new_site
-from tests.system.test_hostile_nuisances import group
+from tests.system.test_hostile_nuisances import group, pid_namespace, within
 
 PROBE = """
-import json
+import json, stat
 
 class Provider:
     async def chat(self, request, ctx):
@@ -35,12 +35,22 @@ class Provider:
                 return dict(os.environ)
             case "descriptors":
                 found = {}
-                for name in os.listdir("/proc/self/fd"):
+                for number in range(3, 77):  # there is no /proc to look them up in
                     with contextlib.suppress(OSError):
-                        found[name] = os.readlink("/proc/self/fd/" + name)
+                        found[number] = stat.S_IFMT(os.fstat(number).st_mode)
                 return found
             case "place":
-                return [os.getcwd(), os.umask(0o077)]
+                held = os.stat(".")
+                return [os.getcwd(), os.umask(0o077), stat.S_IMODE(held.st_mode), held.st_uid]
+            case "identity":
+                return [os.getpid(), os.getuid(), os.getgroups(), os.uname().nodename]
+            case "places":
+                return {place: os.path.exists(place) for place in
+                        ("/proc/self", "/etc/passwd", "/run", "/var", "/sys", "/stockade/base")}
+            case "write":
+                with open("note", "w") as note:
+                    note.write("x")
+                return os.path.abspath("note")
             case "raise limits":
                 resource.setrlimit(resource.RLIMIT_NOFILE, (100_000, 100_000))
             case "spawn":
@@ -106,15 +116,24 @@ async def test_no_descriptor_of_the_hosts_is_inherited(site: Site, probe: str) -
         os.set_inheritable(held.fileno(), True)
         async with site.host(probe) as stage:
             seen = await look(stage, "descriptors")
+            (pid,) = stage.pids()
+            targets = descriptors(pid)
 
     assert isinstance(seen, dict)
-    assert "/dev/zero" not in seen.values()
-    assert seen["0"] == "/dev/null"
-    assert seen["1"].startswith("pipe:")
-    assert seen["2"].startswith("pipe:")
-    kinds = {target.partition(":")[0] for number, target in seen.items() if int(number) > 2}
-    assert kinds <= {"socket", "anon_inode"}, seen  # its own socket, and what waits on it
-    assert sum(target.startswith("socket:") for target in seen.values()) <= 4
+    assert not [target for target in targets.values() if target.endswith("/dev/zero")]
+    assert targets[0].endswith("/null")
+    assert targets[1].startswith("pipe:")
+    assert targets[2].startswith("pipe:")
+    kinds = {target.partition(":")[0] for number, target in targets.items() if number > 2}
+    assert kinds <= {"socket", "anon_inode"}, targets  # its own socket, and what waits on it
+    assert sum(target.startswith("socket:") for target in targets.values()) <= 4
+    assert {int(number) for number in seen} == {number for number in targets if number > 2}
+
+
+def descriptors(pid: int) -> dict[int, str]:
+    """What a process has open, as the kernel shows it to us."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return {int(link.name): str(link.readlink()) for link in links}
 
 
 async def test_its_limits_are_in_force_and_cannot_be_raised(site: Site, probe: str) -> None:
@@ -133,24 +152,75 @@ async def test_its_limits_are_in_force_and_cannot_be_raised(site: Site, probe: s
     assert limits["Max core file size"] == ("0", "0")
     assert limits["Max data size"] == (str(160 * MIB), str(160 * MIB))
     assert limits["Max address space"] == (str((128 + 1024) * MIB), str((128 + 1024) * MIB))
-    if os.getuid():  # until real root takes another uid for its workers, it may raise them
-        assert raised.attempts[0].outcome == "failed"
+    assert raised.attempts[0].outcome == "failed"
 
 
 async def test_it_leads_a_session_of_its_own_and_gains_no_privileges(
     site: Site, probe: str
 ) -> None:
     async with site.host(probe) as stage:
-        folder, umask = json.loads(await stage.text("place", plugin="probe"))
+        await look(stage, "place")
         (pid,) = stage.pids()
         status = Path(f"/proc/{pid}/status").read_text()
+        leads = os.getsid(pid) == os.getpgid(pid) == pid
 
-        assert "NoNewPrivs:\t1\n" in status
-        assert os.getsid(pid) == os.getpgid(pid) == pid
-        assert Path(folder).is_relative_to(site.home.run)
-        assert Path(folder).stat().st_mode & 0o777 == 0o700
-    assert umask == 0o077
-    assert not Path(folder).exists()
+    assert leads
+    assert "NoNewPrivs:\t1\n" in status
+    assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+    assert re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)
+
+
+async def test_it_is_the_first_process_of_a_machine_of_its_own(site: Site, probe: str) -> None:
+    async with site.host(probe) as stage:
+        identity = await look(stage, "identity")
+        (pid,) = stage.pids()
+        uid = Path(f"/proc/{pid}").stat().st_uid
+        places = await look(stage, "places")
+
+    assert isinstance(identity, list)
+    assert isinstance(places, dict)
+    assert identity[0] == 1
+    assert identity[1] == uid
+    assert identity[3] == "stockade"
+    if os.getuid() == 0:
+        assert uid not in (0, 65534)
+        assert identity[2] == []
+    else:
+        assert uid == os.getuid()
+    assert {place for place, there in places.items() if there} == {"/stockade/base"}
+
+
+async def test_two_workers_of_roots_are_different_users(site: Site, probe: str) -> None:
+    if os.getuid() != 0:
+        pytest.skip("a user's workers are that user, each in a user namespace of its own")
+    async with site.host(probe) as stage:
+        await look(stage, "place")
+        assert await stage.text("hello", plugin="steady") == "steady hello"
+        pids = [*stage.pids(), *(w.pid for w in stage.host.status("steady").workers if w.pid)]
+        uids = {Path(f"/proc/{pid}").stat().st_uid for pid in pids}
+
+    assert len(pids) == len(uids) == 2
+
+
+async def test_it_works_in_a_scratch_folder_that_is_its_own_and_gone_afterwards(
+    site: Site, probe: str
+) -> None:
+    async with site.host(probe) as stage:
+        place = await look(stage, "place")
+        identity = await look(stage, "identity")
+        written = await look(stage, "write")
+        (pid,) = stage.pids()
+        seen = Path(f"/proc/{pid}/root/tmp/note").exists() if os.getuid() == 0 else True
+        left = list(site.home.root.rglob("note"))
+        outside = Path("/tmp/note").exists()
+
+    assert isinstance(place, list)
+    assert isinstance(identity, list)
+    assert place == ["/tmp", 0o077, 0o700, identity[1]]
+    assert written == "/tmp/note"
+    assert seen
+    assert not outside
+    assert left == []
 
 
 async def test_nothing_of_the_host_is_importable(site: Site, probe: str) -> None:
@@ -164,15 +234,33 @@ async def test_nothing_of_the_host_is_importable(site: Site, probe: str) -> None
     assert not any("site-packages" in place for place in path)
 
 
-async def test_a_subprocess_of_a_plugin_ends_with_its_worker(site: Site, probe: str) -> None:
+async def test_a_plugin_that_was_not_granted_subprocess_starts_none(site: Site, probe: str) -> None:
     async with site.host(probe) as stage:
-        child = int(await stage.text("spawn", plugin="probe"))
+        answer = await stage.ask("spawn")
+        (pid,) = stage.pids()
+        tree = within(pid_namespace(pid))
+
+    assert answer.attempts[0].outcome == "failed"
+    assert "PermissionError" in (answer.attempts[0].message or "")
+    assert tree == [pid]
+
+
+async def test_a_subprocess_of_a_plugin_that_was_granted_it_ends_with_its_worker(
+    site: Site,
+) -> None:
+    starter = site.install(
+        PROBE, name="starter", permissions="subprocess = true", capabilities=("chat",)
+    )
+    async with site.host(starter) as stage:
+        assert int(await stage.text("spawn", plugin=starter)) > 1
         (leader,) = stage.pids()
-        assert group(leader) == sorted((leader, child))
+        walls = pid_namespace(leader)
+        assert len(within(walls)) == 2
+        assert len(group(leader)) == 2
         await stage.ask("leave")
         await stage.died()
 
-        assert group(leader) == []
+        assert within(walls) == []
 
 
 async def test_an_image_of_a_megabyte_makes_the_round_trip(site: Site, probe: str) -> None:

@@ -69,7 +69,7 @@ def main(control_fd: int, host: int) -> NoReturn:
 class Nursery:
     """One host's nursery; ``run`` serves until the host goes."""
 
-    def __init__(self, control: socket.socket, places: tuple[packages.Place, ...]) -> None:
+    def __init__(self, control: socket.socket, places: packages.Places) -> None:
         self._control = control
         self._birth = Birth(raised(os.pidfd_open(os.getpid())), os.getuid(), os.getgid(), places)
         self._children: dict[int, tuple[int, int, bool]] = {}  # pidfd: number, pid, namespaced

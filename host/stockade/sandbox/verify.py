@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -59,19 +60,25 @@ class Seen:
 
 def look(pid: int, proc: Path = PROC) -> Seen:
     """Read what is to be seen of `pid`, a worker that is not reaped. Raises OSError."""
-    own = proc / "self"
+    host_status, host_namespaces = _host(proc)
     there = proc / str(pid)
     return Seen(
         status=_table(there / "status"),
         namespaces=_links(there / "ns"),
         limits=_limits(there / "limits"),
         mounts=parse_mounts(_text(there / "mountinfo")),
-        host_status=_table(own / "status"),
-        host_namespaces=_links(own / "ns"),
+        host_status=host_status,
+        host_namespaces=host_namespaces,
         uid=os.getuid(),
         cgroup=_text(there / "cgroup"),
         cpus=frozenset(os.sched_getaffinity(pid)),
     )
+
+
+@cache
+def _host(proc: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Status and namespaces of this process, which stay as they are."""
+    return _table(proc / "self" / "status"), _links(proc / "self" / "ns")
 
 
 def compare(plan: Plan, seen: Seen) -> list[str]:

@@ -40,7 +40,7 @@ _NOTHING: Final = Counts()
 
 
 class Bounds:
-    """One worker's limits in force. `place` it before it is told its plan; `remove` at its end."""
+    """One worker's limits in force. `place` it before it is told of its plugin; `remove` at its end."""
 
     def __init__(
         self,
@@ -96,17 +96,15 @@ class Bounds:
             raise
 
     def place(self, pid: int) -> None:
-        """Take in a child that waits for its plan. Raises CgroupError, StartRefused."""
+        """Take in a child, and see from outside that it is where it belongs. Raises CgroupError,
+        StartRefused.
+        """
         self._pid = pid
         self._tree = Tree(pid, follow_children=self._subprocess)
         if self.group is None:
             return
         self.group.add(pid)
-        self.check(pid)
-
-    def check(self, pid: int) -> None:
-        """See from outside that it is where it belongs. Raises StartRefused."""
-        if self.group is not None and not self.group.holds(pid):
+        if not self.group.holds(pid):
             raise StartRefused("its worker is not in the control group that was made for it")
 
     def kill(self) -> None:

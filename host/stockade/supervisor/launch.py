@@ -17,7 +17,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from stockade.process import Child, Listener, Nurseries, OnLine, Program, RunFolder, remove_tree
-from stockade.sandbox.cgroups import Cgroups
+from stockade.sandbox.cgroups import CgroupError, Cgroups
 from stockade.sandbox.plan import compare_acts
 from stockade.sandbox.verify import compare, look
 from stockade_sdk import wire
@@ -119,6 +119,7 @@ class Started:
     plan: Plan
     load: wire.Load
     bounds: Bounds
+    woken: anyio.Event
     tunnel: socket.socket | None  # our end, for the egress
     _stack: ExitStack
 
@@ -141,6 +142,8 @@ async def start(
     On the event loop's thread (see `Child.start`). Raises StartRefused, HostError and OSError;
     nothing is left open or running then. Its scratch folder is the caller's to remove afterwards.
     """
+    woken = anyio.Event()
+    tasks.start_soon(_wake, means.cgroups, woken)
     with ExitStack() as stack:
         listener = means.folder.listen()
         stack.callback(listener.close)
@@ -156,18 +159,14 @@ async def start(
             bounds = await _bounds(runtime, prepared, scratch, means.cgroups)
             unfinished.callback(bounds.discard)
             with PlanPipe(prepared.plan) as pipe, _tunnel(prepared.plan, stack) as ends:
-                async with anyio.create_task_group() as both:
-                    if means.cgroups is not None:
-                        both.start_soon(anyio.to_thread.run_sync, means.cgroups.wake)
-                    child = await means.nurseries.fork(
-                        prepared.program,
-                        (pipe.read, listener.fd, *(end.fileno() for end in ends[1:])),
-                        namespaces=prepared.plan.tier == FULL,
-                        on_line=on_line,
-                        tasks=tasks,
-                    )
+                child = await means.nurseries.fork(
+                    prepared.program,
+                    (pipe.read, listener.fd, *(end.fileno() for end in ends[1:])),
+                    namespaces=prepared.plan.tier == FULL,
+                    on_line=on_line,
+                    tasks=tasks,
+                )
                 unfinished.callback(child.kill)
-                bounds.place(child.pid)  # it waits for its plan, and does nothing before
                 pipe.send()
             unfinished.pop_all()
         listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
@@ -179,9 +178,21 @@ async def start(
             plan=prepared.plan,
             load=prepared.load,
             bounds=bounds,
+            woken=woken,
             tunnel=ends[0] if ends else None,
             _stack=stack.pop_all(),
         )
+
+
+async def _wake(cgroups: Cgroups | None, woken: anyio.Event) -> None:
+    """Have the kernel ready to move a process by the time that there is one: it takes 6 ms."""
+    try:
+        if cgroups is not None:
+            await anyio.to_thread.run_sync(cgroups.wake)
+    except CgroupError:  # then the move will say what is wrong
+        return
+    finally:
+        woken.set()
 
 
 @contextmanager
@@ -214,6 +225,18 @@ async def _bounds(
     )
 
 
+async def check(started: Started, hello: wire.Hello, runtime: PluginRuntime) -> None:
+    """All that has to hold before a worker is told of its plugin. Raises StartRefused, CgroupError.
+
+    It is put into its control group here and not before: until now it has run nothing but ours, and
+    the kernel takes its time to get ready for a move.
+    """
+    check_hello(hello, runtime, started.plan, started.child.pid)
+    await started.woken.wait()
+    started.bounds.place(started.child.pid)
+    check_walls(hello, started.plan, started.child.pid)
+
+
 def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int) -> None:
     """Compare what a worker says of itself with what it was told to be. Raises StartRefused."""
     ours = (wire.PROTOCOL_MIN, wire.PROTOCOL_MAX)
@@ -238,9 +261,8 @@ def check_hello(hello: wire.Hello, runtime: PluginRuntime, plan: Plan, pid: int)
         raise StartRefused(f"its worker confined itself {which}; see `stockade doctor`")
 
 
-def check_walls(hello: wire.Hello, plan: Plan, pid: int, bounds: Bounds) -> None:
+def check_walls(hello: wire.Hello, plan: Plan, pid: int) -> None:
     """Look at the worker from outside, and at what it found when it tried. Raises StartRefused."""
-    bounds.check(pid)
     try:
         wrong = compare(plan, look(pid))
     except (OSError, ValueError) as error:

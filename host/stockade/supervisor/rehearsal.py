@@ -13,7 +13,7 @@ from stockade.process import remove_tree
 from stockade.sandbox.verify import Seen, look
 from stockade_worker.plan import Plan
 
-from .launch import Means, PluginRuntime, check_hello, check_walls, start
+from .launch import Means, PluginRuntime, check, start
 from .probing import Answer, run_probe
 from .worker import Connect
 
@@ -48,8 +48,7 @@ async def rehearse(runtime: PluginRuntime, means: Means, connect: Connect) -> Re
                     started.listener.path, runtime.outlet, lambda log: None, lambda denied: None
                 )
                 hello = await channel.hello()
-            check_hello(hello, runtime, started.plan, started.child.pid)
-            check_walls(hello, started.plan, started.child.pid, started.bounds)
+            await check(started, hello, runtime)
             seen = look(started.child.pid)
             probe = started.plan._replace(probe=True)
             group = started.bounds.group

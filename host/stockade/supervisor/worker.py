@@ -29,9 +29,8 @@ from .launch import (
     PluginRuntime,
     Started,
     WorkerChannel,
-    check_hello,
+    check,
     check_methods,
-    check_walls,
     start,
 )
 from .lifecycle import Action, Event, State, after
@@ -252,7 +251,6 @@ class Worker:
                     self.child.kill()
                 tasks.start_soon(self._greet, started, tasks)
                 tasks.start_soon(self._stop_in_time)
-                tasks.start_soon(started.bounds.watch, self._exceed)
                 if started.tunnel is not None and self.runtime.outlet is not None:
                     tasks.start_soon(self._carry_tunnel, self.runtime.outlet, started.tunnel)
                 self._exit = await started.child.exited()
@@ -318,12 +316,13 @@ class Worker:
         except TimeoutError:
             self.on(Event.START_DEADLINE, "it was not ready in time")
             return
-        except StartRefused as refused:
-            self.on(Event.REFUSED, refused.reason)
+        except (StartRefused, HostError) as refused:
+            self.on(Event.REFUSED, str(refused))
             return
         except (OSError, ProviderError) as error:
             await self._lost_early(started, error)
             return
+        tasks.start_soon(started.bounds.watch, self._exceed)
         tasks.start_soon(self._watch_socket)
         assert self.channel is not None
         tasks.start_soon(self._watch.ping, self.channel, self._settings.ping_interval_s)
@@ -335,8 +334,7 @@ class Worker:
         )
         started.listener.close()
         hello = await channel.hello()
-        check_hello(hello, self.runtime, started.plan, started.child.pid)
-        check_walls(hello, started.plan, started.child.pid, started.bounds)
+        await check(started, hello, self.runtime)
         self.layers = hello.layers
         self.on(Event.HELLO)
         methods = await channel.load(started.load)

@@ -19,13 +19,20 @@ class Place(NamedTuple):
     below: str
 
 
-def places(folder: str) -> tuple[Place, ...]:
+class Places(NamedTuple):
+    """All that is said of modules in ``folder``."""
+
+    folder: str
+    said: tuple[Place, ...]
+
+
+def places(folder: str) -> Places:
     """All that is said of modules in ``folder``.
 
     Looked for before a fork: a worker that went through all of its modules would have a copy of
     each page that they lie on.
     """
-    return tuple(_places(folder))
+    return Places(folder, tuple(_places(folder)))
 
 
 def _places(folder: str) -> Iterator[Place]:
@@ -56,14 +63,15 @@ def _is_below(path: Any, folder: str) -> bool:
     return isinstance(path, str) and (path == folder or path.startswith(f"{folder}/"))
 
 
-def move(found: tuple[Place, ...], new: str) -> None:
+def move(found: Places, new: str) -> None:
     """Say everywhere that the folder is ``new``.
 
     What is imported later is looked for there, and no path of the host's is left in sight.
     """
-    for place in found:
+    for place in found.said:
         if isinstance(place.key, str):
             setattr(place.holder, place.key, new + place.below)
         else:
             place.holder[place.key] = new + place.below
-    sys.path_importer_cache.clear()
+    for path in [path for path in sys.path_importer_cache if _is_below(path, found.folder)]:
+        del sys.path_importer_cache[path]

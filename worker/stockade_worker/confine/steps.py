@@ -34,7 +34,7 @@ class Birth(NamedTuple):
     parent: int
     uid: int
     gid: int
-    places: tuple[packages.Place, ...]
+    places: packages.Places
 
 
 def follow(birth: Birth) -> None:
