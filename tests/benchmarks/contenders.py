@@ -53,11 +53,10 @@ async def channel(folder: Path) -> AsyncIterator[Contender]:
     """Our channel to a real worker."""
     from stockade_sdk.errors import ErrorKind, ProviderError
 
-    from .ours import connected, prepare, started
+    from .ours import connected, prepare, starting
 
-    environment = prepare(folder)
-    with started(folder, environment) as worker:
-        link = await connected(worker, folder)
+    async with starting(folder, prepare(folder)) as starts, starts.started() as worker:
+        link = await connected(worker)
 
         async def call(request: ChatRequest) -> ChatResponse:
             return decode_response(await link.call("chat", request, timeout_s=CALL_TIMEOUT_S))

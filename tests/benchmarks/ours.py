@@ -1,28 +1,31 @@
 """Our side of the measures: a channel to a real worker, and a whole host over an installed plugin.
 
-Workers are started as the host starts them: the base environment, `start.py`, a plan, six layers.
+Workers are started as the host starts them: a base environment, a nursery, a plan of its own for
+each; in any tier, from a nursery that is kept or each from a fresh one.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio
+from anyio.abc import TaskGroup
+
 from stockade import Host
-from stockade.app.runtimes import FLAGS, PYTHON
 from stockade.channel.channel import Channel
 from stockade.packages import base_environment
-from stockade.sandbox.plan import plan_worker
+from stockade.process import Child, Nurseries, RunFolder
 from stockade.settings import Home
+from stockade.supervisor.probing import PlanPipe
 from stockade_sdk import wire
 from stockade_sdk.limits import Limits
-from stockade_worker.plan import MALLOC_ENVIRONMENT
+from stockade_worker.plan import FULL
+from tests.system.forking import plan_of, program_of
 from tests.system.plugin_samples import install, plugin_folder
 
 from . import echoing
@@ -33,10 +36,11 @@ LIMITS = Limits(concurrency=CONCURRENCY)
 
 
 class Started(NamedTuple):
-    """A worker process and the socket it accepts on."""
+    """A worker process, the socket it accepts on, and where it finds its plugin."""
 
-    child: subprocess.Popen[bytes]
+    child: Child
     socket_path: str
+    plugin_path: str
 
 
 def prepare(folder: Path, source: str = ECHOING) -> Path:
@@ -48,51 +52,71 @@ def prepare(folder: Path, source: str = ECHOING) -> Path:
     return base_environment(home)
 
 
-@contextmanager
-def started(folder: Path, environment: Path) -> Iterator[Started]:
-    """A worker's process; it is killed at the end of the block."""
-    word = secrets.token_hex(4)
-    path, scratch = str(folder / word), folder / f"scratch-{word}"
-    scratch.mkdir()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(1)
-        reading, writing = os.pipe()
-        plan = plan_worker(
-            plugin="sample",
-            digest="none",
-            limits=LIMITS,
-            launch=word,
-            host_pid=os.getpid(),
-            listen_fd=listener.fileno(),
-            scratch=str(scratch),
-        )
-        os.write(writing, plan.to_json())
-        os.close(writing)
-        start = environment / "stockade_worker" / "start.py"
-        child = subprocess.Popen(
-            [PYTHON, *FLAGS, str(start), str(reading)],
-            pass_fds=[reading, listener.fileno()],
-            env=MALLOC_ENVIRONMENT,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-        )
-        os.close(reading)
-    try:
-        yield Started(child, path)
-    finally:
-        child.kill()
-        child.wait()
+@dataclass
+class Starts:
+    """Starts of workers in one tier, in one way."""
+
+    folder: Path
+    environment: Path
+    tier: str
+    _run: RunFolder
+    _nurseries: Nurseries
+    _tasks: TaskGroup
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Started]:
+        """A worker's process; it is killed at the end of the block."""
+        with ExitStack() as stack:
+            listener = self._run.listen()
+            stack.callback(listener.close)
+            plan, release = plan_of(
+                self.tier,
+                environment=self.environment,
+                plugin_folder=self.folder / "plugin",
+                scratch=self._run.subfolder(),
+                launch=secrets.token_hex(4),
+                limits=LIMITS,
+            )
+            stack.callback(release)
+            with PlanPipe(plan) as pipe:
+                child = await self._nurseries.fork(
+                    program_of(self.environment),
+                    (pipe.read, listener.fd),
+                    namespaces=self.tier == FULL,
+                    on_line=print,
+                    tasks=self._tasks,
+                )
+                pipe.send()
+            listener.let_go()
+            inside = "/stockade/plugin" if self.tier == FULL else str(self.folder / "plugin")
+            try:
+                yield Started(child, listener.path, inside)
+            finally:
+                child.kill()
+                with anyio.CancelScope(shield=True):
+                    await child.exited()
 
 
-async def connected(worker: Started, folder: Path) -> Channel:
+@asynccontextmanager
+async def starting(
+    folder: Path, environment: Path, *, tier: str = FULL, keep: bool = True
+) -> AsyncIterator[Starts]:
+    """Ready to start workers: from a nursery that is kept, or each from a fresh one."""
+    with RunFolder.create(folder / "run") as run:
+        async with anyio.create_task_group() as tasks:
+            nurseries = Nurseries(tasks, print, keep=keep)
+            yield Starts(folder, environment, tier, run, nurseries, tasks)
+            nurseries.close()
+
+
+async def connected(worker: Started) -> Channel:
     """A channel to it, with the plugin loaded."""
     nowhere: Any = None  # these plugins make no requests of their own
     channel = await Channel.connect(worker.socket_path, outlet=nowhere, on_log=print)
     await channel.hello()
     load = wire.Load(
         entry="sample:Sample",
-        path=(str(folder / "plugin"),),
+        path=(worker.plugin_path,),
         config={},
         secrets={},
         environment={},

@@ -11,17 +11,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
-from stockade.app.runtimes import FLAGS, PYTHON
+from stockade.app.confining import FLAGS, PYTHON
 from stockade_sdk import ChatRequest
 from stockade_sdk.errors import ErrorKind, ProviderError
-from stockade_worker.plan import MALLOC_ENVIRONMENT
+from stockade_worker.plan import FULL, MALLOC_ENVIRONMENT, NONE
 
 from .contest import Goal, Row
-from .ours import connected, open_host, prepare, started
+from .ours import Starts, connected, open_host, prepare, starting
 from .payload import decode_response
 from .usage import memory_kib, pin
 
@@ -60,40 +62,58 @@ app()
 
 
 def worker_start() -> list[Row]:
-    """A worker, from its start to its first answer, against an interpreter with its modules."""
+    """A worker, from its start to its first answer: without walls against an interpreter with its
+    modules, with walls against one without, from a nursery against a cold start.
+    """
     pin()
     with tempfile.TemporaryDirectory(prefix="stockade-bench-") as name:
         folder = Path(name)
         environment = prepare(folder, SOURCE)
-        _, modules, memory = anyio.run(first_answer, folder, environment)
+
+        def answer(tier: str, *, keep: bool = False) -> Answer:
+            return anyio.run(partial(first_answer, folder, environment, tier=tier, keep=keep))
+
+        modules = answer(NONE).modules
+        idle = answer(FULL, keep=True)
         bare = bare_script(environment, modules)
         imported = set(bare_start(bare)[1])
         results = in_turns(
             {
-                "worker": lambda: anyio.run(first_answer, folder, environment)[0],
+                "none, cold": lambda: answer(NONE).took_s,
                 "bare": lambda: bare_start(bare)[0],
+                "full, cold": lambda: answer(FULL).took_s,
+                "full, forked": lambda: answer(FULL, keep=True).took_s,
             }
         )
     more = sorted(imported - set(modules))
     less = sorted(set(modules) - imported - {"sample"})
     notes = (
         f"{len(modules)} modules; only in the bare one: {more}; only in the worker: {less}",
-        "the worker's share: confinement, socket, hello, load, one call",
+        "the worker's share: a fork, limits, socket, hello, load, one call",
     )
+    forked = statistics.median(one["full, forked"] for one in results) * 1e3
     return [
-        times("worker: first answer", results, "worker", "bare", Goal(1.25), notes),
-        Row(
-            name="idle worker: PSS",
-            ours=f"{memory['Pss']:.1f} MiB",
-            peer="",
-            figure=memory["Pss"],
-            goal=Goal(16, unit=" MiB"),
-            notes=(
-                f"written by itself {memory['Private_Dirty']:.1f}, all {memory['Rss']:.1f} MiB",
-                "PSS falls with every other process that maps the same libraries",
-            ),
-        ),
+        times("worker: first answer, no walls", results, "none, cold", "bare", Goal(1.25), notes),
+        times("worker: full, cold", results, "full, cold", "none, cold", Goal(1.4)),
+        times("worker: full, from the nursery", results, "full, forked", "full, cold", Goal(0.35)),
+        Row("worker: the same", f"{forked:.1f} ms", "", forked, Goal(20, unit=" ms")),
+        memory_row(idle.memory_mib),
     ]
+
+
+def memory_row(memory: Mapping[str, float]) -> Row:
+    """What an idle worker from a nursery holds."""
+    return Row(
+        name="idle worker: PSS",
+        ours=f"{memory['Pss']:.1f} MiB",
+        peer="",
+        figure=memory["Pss"],
+        goal=Goal(16, unit=" MiB"),
+        notes=(
+            f"written by itself {memory['Private_Dirty']:.1f}, all {memory['Rss']:.1f} MiB",
+            "PSS falls with every other process that maps the same libraries",
+        ),
+    )
 
 
 def host_start() -> list[Row]:
@@ -125,15 +145,29 @@ def help_text() -> list[Row]:
     return [times("stockade --help", results, "stockade", "typer", Goal(1.3))]
 
 
-async def first_answer(
-    folder: Path, environment: Path
-) -> tuple[float, list[str], dict[str, float]]:
-    """Seconds to the first answer, the modules that are imported then, and the memory of the idle
+class Answer(NamedTuple):
+    """Seconds to a first answer, the modules that were imported then, and the memory of the idle
     worker in MiB.
     """
+
+    took_s: float
+    modules: list[str]
+    memory_mib: dict[str, float]
+
+
+async def first_answer(folder: Path, environment: Path, *, tier: str, keep: bool) -> Answer:
+    """Start a worker for one answer: from a nursery that has forked before (`keep`), or cold."""
+    async with starting(folder, environment, tier=tier, keep=keep) as starts:
+        if keep:
+            await answered_by(starts)
+        return await answered_by(starts)
+
+
+async def answered_by(starts: Starts) -> Answer:
+    """One worker, from its start to its end."""
     began = time.perf_counter()
-    with started(folder, environment) as worker:
-        channel = await connected(worker, folder)
+    async with starts.started() as worker:
+        channel = await connected(worker)
         raw = await channel.call("chat", ChatRequest.of_text("hello"), timeout_s=TIMEOUT_S)
         took = time.perf_counter() - began
         modules: list[str] = json.loads(decode_response(raw).text)
@@ -141,7 +175,7 @@ async def first_answer(
         memory = memory_kib(worker.child.pid)
         channel.fail(ProviderError(ErrorKind.WORKER_DIED, "measured"))
         await channel.aclose()
-    return took, modules, {name: size / KIB_PER_MIB for name, size in memory.items()}
+    return Answer(took, modules, {name: size / KIB_PER_MIB for name, size in memory.items()})
 
 
 async def host_first_answer(folder: Path) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from stockade import Host
 from stockade.packages import commit_install, plan_install
@@ -132,6 +133,8 @@ class Site:
             minimum_tier=tier,
             plugin_minimum_tiers=dict.fromkeys(names, tier),
         )
+        # One thread for what would block, and always the same: later ones would be called leaks.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
         async with Host.open(self.home, settings=wanted, on_event=on_event) as host:
             inmates = Inmates(self, host)
             for name in names:

@@ -268,7 +268,8 @@ async def test_the_hosts_own_state_is_out_of_reach(cell: Inmates) -> None:
         for act in ("read", "list_folder"):
             seen = await cell.attempt("hostile", act, path=str(path))
             assert seen["outcome"] in DENIED, path
-        assert await cell.attempt("hostile", "open_to_write", path=str(path)) in DENIED, path
+        written = await cell.attempt("hostile", "open_to_write", path=str(path))
+        assert written in DENIED | {"EISDIR"}, path
     assert (await cell.attempt("hostile", "list_folder", path=cell.inside("hostile", "plugin")))[
         "outcome"
     ] == "done"
@@ -298,15 +299,14 @@ async def test_it_does_not_learn_where_it_is(
 
     for path in (*tables, "/proc/mounts", "/etc/hostname", "/etc/passwd"):
         assert (await cell.attempt("hostile", "read", path=path))["outcome"] in DENIED, path
-    for private in (str(site.home.root), str(Path.home()) + "/", os.uname().nodename):
-        if private != "//" and not find_under(private):
-            assert private not in shown or (private == os.uname().nodename and tier != "full")
     if tier == "full":
+        for private in (str(site.home.root), f"{Path.home()}/", os.uname().nodename):
+            assert private not in shown or find_under(private)
         assert await cell.attempt("hostile", "names_of_own_folders") == {}
         assert await cell.attempt("hostile", "look", path=str(site.outside)) == "ENOENT"
     else:
         assert await cell.attempt("hostile", "look", path=str(site.outside)) == "done"
-        exception("names, sizes and times of files (stat), the host's name, its folders' paths")
+        exception("names, sizes and times of files (stat), the host's name, where its folders lie")
 
 
 def find_under(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol, get_args
 
 import msgspec
@@ -56,8 +56,9 @@ class Invocations:
         self._bound = {method.value: self._bind(method) for method in self.methods}
         if Method.STREAM_CHAT in self.methods and Method.CHAT not in self.methods:
             chat = SHAPES[Method.CHAT]
-            decode = msgspec.msgpack.Decoder(chat.request).decode
-            self._bound[Method.CHAT.value] = Bound(decode, self._folded, chat.response)
+            self._bound[Method.CHAT.value] = Bound(
+                decoder(Method.CHAT), self._folded, chat.response
+            )
 
     def bound(self, method: str) -> Bound:
         """The method of that name; raises ProviderError(unsupported) where there is none."""
@@ -99,7 +100,7 @@ class Invocations:
             return Bound(_nothing, partial(_models, function), tuple)
         if shape.request is None:
             return Bound(_nothing, lambda _, ctx: function(ctx), shape.response)
-        return Bound(msgspec.msgpack.Decoder(shape.request).decode, function, shape.response)
+        return Bound(decoder(method), function, shape.response)
 
     async def _folded(self, request: ChatRequest, ctx: Context) -> ChatResponse:
         folding = Folding()
@@ -108,6 +109,15 @@ class Invocations:
             plain.take(event)
         plain.end()
         return folding.response(response_format=request.response_format)
+
+
+@cache
+def decoder(method: Method) -> Callable[[msgspec.Raw], Any]:
+    """What reads the requests of a method. Some cost 1 ms to make, so they are made before a fork
+    (see ``nursery.warm``).
+    """
+    shape = SHAPES[method]
+    return _nothing if shape.request is None else msgspec.msgpack.Decoder(shape.request).decode
 
 
 def decoded(bound: Bound, call: wire.Call) -> Any:

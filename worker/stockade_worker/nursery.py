@@ -13,6 +13,7 @@ group of a worker that has ended while the number cannot be anybody else's yet.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import gc
@@ -26,8 +27,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import NoReturn
 
+from stockade_sdk.provider import Method
+
 from . import loop  # noqa: F401  # forked with everything that a worker needs
 from .confine import Birth, follow, namespaces, packages, seccomp, syscalls
+from .invoke import decoder
 from .main import leave, work
 from .plan import (
     ENDED,
@@ -162,6 +166,9 @@ def warm() -> None:
     """Make what every worker would make for itself otherwise."""
     for name in COMMON:
         import_module(name)
+    for method in Method:
+        decoder(method)
+    asyncio.SelectorEventLoop().close()
     machine = platform.machine()
     seccomp.base_program(machine, subprocess=False, tunnel=False, own_pid=None)
     seccomp.lockdown_program(machine, tunnel=False)

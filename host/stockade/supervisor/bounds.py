@@ -40,7 +40,7 @@ _NOTHING: Final = Counts()
 
 
 class Bounds:
-    """One worker's limits in force. `place` it before it is told of its plugin; `remove` at its end."""
+    """One worker's limits. `place` it before it is told of its plugin; `remove` at its end."""
 
     def __init__(
         self,

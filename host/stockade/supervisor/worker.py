@@ -312,7 +312,7 @@ class Worker:
     async def _greet(self, started: Started, tasks: TaskGroup) -> None:
         try:
             with anyio.fail_after(self.runtime.limits.start_timeout_s):
-                await self._make_ready(started)
+                await self._make_ready(started, tasks)
         except TimeoutError:
             self.on(Event.START_DEADLINE, "it was not ready in time")
             return
@@ -322,19 +322,19 @@ class Worker:
         except (OSError, ProviderError) as error:
             await self._lost_early(started, error)
             return
-        tasks.start_soon(started.bounds.watch, self._exceed)
         tasks.start_soon(self._watch_socket)
         assert self.channel is not None
         tasks.start_soon(self._watch.ping, self.channel, self._settings.ping_interval_s)
         tasks.start_soon(self._look)
 
-    async def _make_ready(self, started: Started) -> None:
+    async def _make_ready(self, started: Started, tasks: TaskGroup) -> None:
         self.channel = channel = await self._connect(
             started.listener.path, self.runtime.outlet, self._records.take, self._on_denied
         )
         started.listener.close()
         hello = await channel.hello()
         await check(started, hello, self.runtime)
+        tasks.start_soon(started.bounds.watch, self._exceed)
         self.layers = hello.layers
         self.on(Event.HELLO)
         methods = await channel.load(started.load)

@@ -9,11 +9,11 @@ from stockade.supervisor.launch import (
     Launch,
     PluginRuntime,
     Prepared,
-    StartRefused,
     check_hello,
     check_methods,
     check_walls,
 )
+from stockade.supervisor.probing import StartRefused
 from stockade_sdk import wire
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import Limits

@@ -102,10 +102,12 @@ def test_what_is_not_there_is_refused_with_the_advice_to_make_it(place: Path) ->
     assert error.remedy.startswith("make it")
 
 
-def test_a_file_on_the_way_is_refused(place: Path) -> None:
+def test_a_file_on_the_way_is_refused_and_not_called_a_link(place: Path) -> None:
     (place / "file").touch()
 
-    assert refused(place / "file" / "below")
+    error = refused(place / "file" / "below")
+
+    assert "cannot be opened: Not a directory" in str(error)
 
 
 @pytest.mark.parametrize("top", FORBIDDEN)

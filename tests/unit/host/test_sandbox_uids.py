@@ -169,8 +169,9 @@ def test_a_killed_hosts_user_is_free_again(
 def test_a_lease_is_not_handed_on_to_what_the_host_starts(folder: Path) -> None:
     held = lease(FIRST, FIRST, folder=folder)
     argv = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(argv, close_fds=False, **pipes) as child:
+    with subprocess.Popen(
+        argv, close_fds=False, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         held.release()

@@ -51,7 +51,6 @@ def build(plan: Plan) -> None:
     for path in plan.blanks:
         syscalls.mount("blank", place + path, "tmpfs", _TMPFS | syscalls.MS_RDONLY, BLANK_OPTIONS)
     for name, points in plan.links:
-        os.makedirs(os.path.dirname(place + name), mode=0o755, exist_ok=True)
         os.symlink(points, place + name)
     os.chdir(place)
     syscalls.pivot_root(".", ".")  # the old root lies on the new one now, and is taken off
@@ -62,7 +61,7 @@ def build(plan: Plan) -> None:
 
 def _mount_scratch(plan: Plan, place: str) -> None:
     target = place + plan.scratch
-    os.makedirs(target, mode=0o755, exist_ok=True)
+    _make_place(target, folder=True)
     options = f"mode=700,size={plan.scratch_bytes},nr_inodes={plan.scratch_inodes}"
     if plan.uid >= 0:
         options += f",uid={plan.uid},gid={plan.gid}"
@@ -159,10 +158,14 @@ def _is_folder(fd: int) -> bool:
 
 
 def _make_place(path: str, *, folder: bool) -> None:
-    if folder:
-        os.makedirs(path, mode=0o755, exist_ok=True)
+    """Something to mount on; what is there already (in a mount that came before) serves."""
+    try:
+        if folder:
+            os.mkdir(path, 0o755)
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    except FileExistsError:
         return
-    if os.path.lexists(path):
-        return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    except FileNotFoundError:
+        _make_place(os.path.dirname(path), folder=True)
+        _make_place(path, folder=folder)
