@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from stockade.errors import AllAttemptsFailed
+from stockade.process.quota import DATA_FILES
 from stockade.supervisor import PluginEvent, What
 from stockade_sdk.errors import ErrorKind
 from tests.system.hostile import MIB, grows_less_than
@@ -140,8 +142,7 @@ async def test_spinning_is_throttled_and_ended_at_the_deadline(
         if share > 0.75:
             exception(f"CPU is limited to whole processors here: {share:.1f} of 0.5 used")
             assert share < 1.2
-        await until(lambda: not process.is_running() or bool(bombed.deaths()))
-        assert bombed.deaths()
+        await until(lambda: bool(bombed.deaths()))
 
 
 @pytest.mark.row("R7")
@@ -187,8 +188,7 @@ async def test_scratch_is_bounded(spare: Site, tier: str) -> None:
 
 @pytest.mark.row("R8")
 async def test_its_data_folder_is_bounded(spare: Site, tier: str) -> None:
-    limits = f'{LIMITS}\ndata = "16 MiB"'
-    async with bomber(spare, tier, "filler", limits=limits) as bombed:
+    async with bomber(spare, tier, "filler") as bombed:
         folder, data = bombed.inmates.inside("filler", "data"), spare.data("filler")
         stretched = await bombed.inmates.attempt(
             "filler", "stretch_file", path=f"{folder}/sparse", size=1 << 40
@@ -198,14 +198,16 @@ async def test_its_data_folder_is_bounded(spare: Site, tier: str) -> None:
         twin = await bombed.inmates.attempt("filler", "grow_file", path=f"{folder}/a", mib=4)
         assert twin == {"mib": 4, "outcome": "done"}
 
-        try:
-            await bombed.inmates.attempt("filler", "grow_file", path=f"{folder}/b", mib=256)
-        except AllAttemptsFailed as failed:
-            assert "data" in failed.error.message
-        await until(lambda: bool(bombed.deaths()), seconds=5)
+        with suppress(AllAttemptsFailed):
+            await bombed.inmates.attempt(
+                "filler", "make_files", folder=folder, count=2 * DATA_FILES, timeout=40
+            )
+        await until(lambda: bool(bombed.deaths()), seconds=10)
 
-        assert "data" in bombed.deaths()[0]
+        assert f"more than {DATA_FILES} files" in bombed.deaths()[0]
+        assert sum(1 for _ in os.scandir(data)) < 2 * DATA_FILES
         await bombed.others_are_well()
+    shutil.rmtree(data)
 
 
 @pytest.mark.row("R10")
@@ -241,5 +243,5 @@ async def test_a_worker_that_dies_again_and_again_leaves_nothing(spare: Site, ti
             await bombed.inmates.attempt("dier", "hello")
         await until(lambda: left() <= before, seconds=5)
 
-        assert len(bombed.deaths()) == 20
+        assert len(bombed.deaths()) >= 20
         await bombed.others_are_well()

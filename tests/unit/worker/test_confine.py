@@ -19,7 +19,7 @@ from stockade_worker.plan import DOOR_FD, FULL, LISTEN_FD, NONE, RESTRICTED, TUN
 CHILD = """
 import json, os, sys
 from stockade_worker import plan as module
-from stockade_worker.confine import Birth, StepFailed, seal
+from stockade_worker.confine import Birth, StepFailed, packages, seal
 from stockade_worker.plan import Plan
 
 BASE = module.__file__.rsplit("/", 2)[0]
@@ -37,7 +37,7 @@ for number in (3, 4, 5, 6, 9, 10, 11, 12, 200):
     if number not in (parent, held):
         os.dup2(held, number)
 try:
-    done = seal(plan, Birth(parent, os.getuid(), os.getgid(), BASE))
+    done = seal(plan, Birth(parent, os.getuid(), os.getgid(), packages.places(BASE)))
 except StepFailed as failed:
     sys.exit(f"failed at {failed.step}: {failed}")
 print(open("/proc/self/status").read())

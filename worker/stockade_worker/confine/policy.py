@@ -106,7 +106,7 @@ def described(
     locked = " ".join(lockdown(tunnel=tunnel))
     return (
         *rows,
-        (f"once the plugin is loaded: {locked}", code(LOCKED_DOWN_ERRNO)),
+        (f"once it is connected: {locked}", code(LOCKED_DOWN_ERRNO)),
         ("another architecture, x32", "the process is killed"),
         ("numbers that are not known yet", code(ABOVE)),
         ("everything else", code(DEFAULT)),
