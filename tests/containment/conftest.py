@@ -59,7 +59,7 @@ def pytest_runtest_makereport(
             why = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
             why = why.removeprefix("Skipped: ")
         elif excused:
-            verdict, why = "exception", "; ".join(map(str, excused))
+            verdict, why = "exception", "; ".join(dict.fromkeys(map(str, excused)))
         tier = os.environ.get(TIER, "full")
         item.config.stash[OUTCOMES] += [Outcome(row, tier, user(), verdict, why) for row in rows]
     return report  # type: ignore[return-value]

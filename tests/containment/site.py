@@ -124,9 +124,11 @@ class Site:
         reached: str | None = "",
         settings: Settings | None = None,
         on_event: Callable[[PluginEvent], None] = lambda event: None,
+        prepare: Callable[[Host], None] = lambda host: None,
     ) -> AsyncIterator[Inmates]:
         """A host that takes `tier` as enough for each of `names`, with their workers started in
-        it; `reached` is another tier that they are to be in, None any.
+        it; `reached` is another tier that they are to be in, None any. `prepare` is done to the
+        host before.
         """
         wanted = settings or Settings(
             supervision=SUPERVISION,
@@ -136,6 +138,7 @@ class Site:
         # One thread for what would block, and always the same: later ones would be called leaks.
         anyio.to_thread.current_default_thread_limiter().total_tokens = 1
         async with Host.open(self.home, settings=wanted, on_event=on_event) as host:
+            prepare(host)
             inmates = Inmates(self, host)
             for name in names:
                 assert (await inmates.attempt(name, "hello"))["pid"] > 0

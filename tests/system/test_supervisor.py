@@ -48,7 +48,7 @@ LENIENT = SupervisionSettings(deaths=1000, ping_interval_s=0.1, ping_timeout_s=0
 TIERS = (NONE, FULL)
 
 PLUGIN = """
-import asyncio, os, signal, subprocess, sys, time
+import asyncio, os, signal, socket, subprocess, sys, time
 from stockade_sdk import ChatResponse
 from stockade_sdk.stream import Finish, TextDelta, TextEnd, TextStart
 
@@ -91,7 +91,13 @@ class Provider:
                 os.makedirs("a/b")
                 open("a/b/note", "w").close()
             case "hang_up":
-                os.closerange(3, 1000)
+                for number in range(3, 64):  # not close(): libzmq would notice, and give up
+                    try:
+                        held = socket.socket(fileno=os.dup(number))
+                        held.getpeername()
+                        held.getsockname() and held.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        continue
                 time.sleep(1000)
         return ChatResponse.of_text(rest)
 

@@ -122,6 +122,20 @@ def stretch_file(ctx: Any, path: str, size: int) -> str:
 
 
 @act
+def reserve_file(ctx: Any, path: str, size: int) -> str:
+    """A file that takes its place on the disk without being written."""
+
+    def go() -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, size)
+        finally:
+            os.close(fd)
+
+    return tried(go)
+
+
+@act
 def make_files(ctx: Any, folder: str, count: int) -> dict[str, Any]:
     """So many empty files."""
     made, why = 0, "done"

@@ -112,8 +112,6 @@ def test_a_key_is_kept_and_never_shown(call: Call, tmp_path: Path) -> None:
         kept,
         call("secrets", "list"),
         call("secrets", "list", "--json"),
-        call("inspect", "sample"),
-        call("inspect", "sample", "--json"),
         call("config", "get", "sample"),
         call("permissions", "show", "sample"),
         call("list", "--json"),

@@ -7,10 +7,6 @@ import pytest
 from tests.unit.host.cli_calls import Call, calling
 from tests.unit.host.packaging_samples import ASKS, plugin_folder, tree
 
-INSPECTED = (
-    "name version state trust digest entry permissions grants limits config models tier layers"
-    " worker last_error"
-)
 LISTED = "name version state trust digest summary capabilities models last_error"
 INSTALLED = "name version state trust digest granted operator_hosts"
 
@@ -140,31 +136,6 @@ def test_a_listing_for_people_is_a_table(call: Call, sample: str) -> None:
 def test_an_empty_listing_is_an_empty_list(call: Call) -> None:
     assert call("list", "--json").json == []
     assert "stockade install" in call("list").out
-
-
-def test_an_inspection_has_exactly_the_promised_keys(call: Call, sample: str) -> None:
-    call("install", sample, "--yes", "--deny", "secrets", "--allow-host", "10.0.0.1:80")
-
-    found = call("inspect", "sample", "--json").json
-
-    assert list(found) == INSPECTED.split()
-    assert found["entry"] == "sample_provider:Sample"
-    assert found["digest"].startswith("sha256:")
-    assert [secret["name"] for secret in found["permissions"]["secrets"]] == ["SAMPLE_KEY"]
-    assert found["grants"]["secrets"] == []
-    assert found["grants"]["operator_hosts"] == ["10.0.0.1:80"]
-    assert found["limits"]["memory"] == "256 MiB"
-    assert found["config"] == {"base_url": None}
-    assert found["models"][0]["id"] == "default"
-    assert found["worker"] is None
-    assert found["last_error"] is None
-
-
-def test_an_inspection_does_not_claim_walls_that_are_not_there(call: Call, sample: str) -> None:
-    call("install", sample, "--yes")
-
-    assert call("inspect", "sample", "--json").json["tier"] == "none"
-    assert "no wall of the kernel's" in call("inspect", "sample").out
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import typer
 
 from stockade import __version__
 from stockade.cli.program import VERBS, run_program
-from tests.unit.host.cli_calls import calling
 
 PROMISED = (
     "demo run install uninstall list inspect validate logs doctor config secrets enable disable"
@@ -76,17 +75,6 @@ def test_wrong_usage_exits_with_2_and_leaves_stdout_alone(
 def test_the_version_is_shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_program(arguments) == 0
     assert capsys.readouterr().out == f"stockade {__version__}\n"
-
-
-def test_a_settings_file_that_is_wrong_is_wrong_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "stockade.toml").write_text("minimum_teir = 3\n")
-
-    called = calling(tmp_path, monkeypatch, capsys)("doctor")
-
-    assert called.code == 1  # the doctor reports what others stumble over
-    assert "line 1" in called.out
 
 
 def imported(arguments: list[str], home: Path) -> set[str]:

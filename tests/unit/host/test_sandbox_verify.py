@@ -23,7 +23,7 @@ PLAN = Plan(
     digest="d",
     launch="w",
     tier=FULL,
-    layers=(),
+    layers=("bounding_set", "capabilities"),
     base="/stockade/base",
     scratch="/tmp",
     limits=Limits(memory_bytes=256 * MIB, open_files=99, file_size_bytes=64 * MIB, processes=32),
@@ -268,6 +268,17 @@ def test_a_limit_that_is_not_shown_is_no_limit() -> None:
 
     assert len(said) == 6
     assert "core dumps are not switched off" in said
+
+
+def test_a_bounding_set_that_was_not_to_be_dropped_may_be_full_and_no_other_set() -> None:
+    plan = BY_A_USER._replace(tier=RESTRICTED, layers=("capabilities",), mounts=(), blanks=())
+    bounded = {**RIGHT_OF_A_USER.status, "CapBnd": "000001ffffffffff"}
+    effective = {**bounded, "CapEff": "0000000000000001"}
+
+    assert compare(plan, replace(RIGHT_OF_A_USER, status=bounded)) == []
+    assert compare(plan, replace(RIGHT_OF_A_USER, status=effective)) == [
+        "CapEff is 0000000000000001, not empty"
+    ]
 
 
 def test_processors_are_those_of_the_plan() -> None:
