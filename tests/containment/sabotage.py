@@ -17,7 +17,7 @@ from msgspec.structs import replace as replaced
 
 from stockade import Host
 from stockade.supervisor import Launch, Prepared
-from stockade.supervisor import worker as supervisors_worker
+from stockade.supervisor import launch as checking
 
 ROOT = Path(__file__).parents[2]
 Change = Callable[[Prepared, Launch], Prepared]
@@ -46,7 +46,7 @@ def sabotage(host: Host, change: Change, *, tier: str = "") -> None:
 
 def unverified(patch: pytest.MonkeyPatch) -> None:
     """Let every worker pass, however it is confined."""
-    patch.setattr(supervisors_worker, "check_walls", lambda *given: None)
+    patch.setattr(checking, "check_walls", lambda *given: None)
 
 
 def unchanged(prepared: Prepared, launch: Launch) -> Prepared:
@@ -84,6 +84,19 @@ def without_file_tree(prepared: Prepared, launch: Launch) -> Prepared:
     path = tuple(real[one] for one in load.path)
     data = real[load.data_dir] if load.data_dir is not None else None
     return replace(prepared, plan=plan, load=replaced(load, path=path, data_dir=data))
+
+
+def with_cpus(*cpus: int) -> Change:
+    """Bound to processors, also where a control group would hold it."""
+
+    def change(prepared: Prepared, launch: Launch) -> Prepared:
+        layers = list(prepared.plan.layers)
+        if "affinity" not in layers:
+            layers.insert(layers.index("scratch") + 1, "affinity")
+        plan = prepared.plan._replace(layers=tuple(layers), cpus=cpus)
+        return replace(prepared, plan=plan)
+
+    return change
 
 
 def before(step: str) -> Change:

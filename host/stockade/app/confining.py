@@ -202,7 +202,7 @@ class Confining:
         minimum = self._settings.minimum_tier_of(record.name, needs_full=needs_full)
         if TIERS.index(reached.tier) >= TIERS.index(minimum):
             return
-        failed = next(answer for tier, answer in reached.tried if tier == minimum)
+        failed = dict(reached.tried).get(minimum, Answer(step="start", words="start: not tried"))
         raise Refused(
             f"plugin {record.name} is not started: it needs tier {minimum}, and this machine "
             f"gives {reached.tier}",

@@ -269,7 +269,12 @@ class Nurseries:
             nursery = Nursery.start(program, on_line=self._on_line, tasks=self._tasks)
             if self._keep:
                 self._kept[program] = nursery
-        child = await nursery.fork(fds, namespaces=namespaces, on_line=on_line, tasks=tasks)
+        try:
+            child = await nursery.fork(fds, namespaces=namespaces, on_line=on_line, tasks=tasks)
+        except BaseException:
+            if not self._keep:
+                nursery.close()
+            raise
         if not self._keep:
             tasks.start_soon(_close_after, nursery, child)
         return child

@@ -64,8 +64,8 @@ def find_granted(path: str, *, home: str, plugin: str) -> Found:
     except FileNotFoundError:
         raise Refused(f"{name} does not exist", remedy=f"make it, or {remedy}") from None
     except OSError as error:
-        if error.errno in (20, 40):  # ENOTDIR for a link on the way, ELOOP for one at the end
-            real = os.path.realpath(path)
+        # ENOTDIR for a link (or a file) on the way, ELOOP for a link at the end
+        if error.errno in (20, 40) and (real := os.path.realpath(path)) != path:
             raise Refused(
                 f"{name} leads over a symbolic link", remedy=f"grant {real} instead"
             ) from None

@@ -19,6 +19,7 @@ __all__ = ["LEASES", "Lease", "lease", "sweep"]
 
 LEASES: Final = Path("/run/stockade/uids")  # of the machine, not of one home
 TRIES: Final = 64
+MOST_HELD: Final = 4096  # of a range, looked through one by one
 
 
 class Lease:
@@ -54,6 +55,10 @@ def lease(
     for _ in range(TRIES):
         # Not the next one: a process of the last worker that had it may be ending still.
         found = _take(first + random(last - first + 1), folder)
+        if found is not None:
+            return found
+    for uid in range(first, min(last + 1, first + MOST_HELD)):  # nearly all are taken
+        found = _take(uid, folder)
         if found is not None:
             return found
     raise HostError(

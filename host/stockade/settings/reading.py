@@ -229,11 +229,15 @@ def _switch(value: Any) -> bool:
 
 def _uids(value: Any) -> tuple[int, int]:
     first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
-    if not (dash and first.isdigit() and last.isdigit()):
+    if not (dash and _is_number(first) and _is_number(last)):
         raise TextRefused("is no range of users", 'write it as in "1900000000-1900065535"')
     if not 0 < int(first) <= int(last) < 2**32 - 1:
         raise TextRefused("is no range of users", "write two numbers from 1 to 4294967294")
     return int(first), int(last)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(2**32))
 
 
 def _duration(value: Any) -> float:

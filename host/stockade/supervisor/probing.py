@@ -60,7 +60,7 @@ class PlanPipe:
         return self
 
     def send(self) -> None:
-        """Let the child go on. Raises OSError where it has gone."""
+        """Let the child go on; where it has gone, nobody reads it."""
         os.set_blocking(self._write, False)
         os.write(self._write, self._data)
         self._close()
@@ -113,15 +113,23 @@ async def run_probe(nurseries: Nurseries, program: Program, plan: Plan) -> Answe
 async def _run(
     nurseries: Nurseries, program: Program, plan: Plan, keep: Callable[[str, str], None]
 ) -> Exit:
+    failed: OSError | None = None
+    over = Exit()
     with socket.socket(socket.AF_UNIX) as nobody, PlanPipe(plan) as pipe:
         async with anyio.create_task_group() as tasks:
-            child = await nurseries.fork(
-                program,
-                (pipe.read, nobody.fileno()),  # in the place of a listening socket
-                namespaces=plan.tier == FULL,
-                on_line=keep,
-                tasks=tasks,
-            )
-            pipe.send()
-            over = await child.exited()
+            try:
+                child = await nurseries.fork(
+                    program,
+                    (pipe.read, nobody.fileno()),  # in the place of a listening socket
+                    namespaces=plan.tier == FULL,
+                    on_line=keep,
+                    tasks=tasks,
+                )
+                pipe.send()
+                over = await child.exited()
+            except OSError as error:  # raised below: a task group would wrap it
+                failed = error
+                tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
     return over

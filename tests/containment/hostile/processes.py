@@ -81,6 +81,19 @@ def fork(ctx: Any) -> str:
 
 
 @act
+def fork_and_stay(ctx: Any) -> str:
+    """A child that does not end by itself."""
+
+    def go() -> None:
+        if os.fork() == 0:
+            os.closerange(0, 256)
+            while True:
+                time.sleep(3600)
+
+    return tried(go)
+
+
+@act
 def thread(ctx: Any) -> str:
     """A thread that ends at once."""
 

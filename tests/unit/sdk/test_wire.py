@@ -24,6 +24,7 @@ HELLO = wire.Hello(
     sdk="0.1.0",
     python="3.11.7",
     layers=("session",),
+    acts={},
 )
 TO_HOST: list[wire.ToHost] = [
     HELLO,
