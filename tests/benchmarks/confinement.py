@@ -49,19 +49,22 @@ class Sample:
         await asyncio.sleep(float(request.last_text))
         return ChatResponse.of_text("done")
 """
+# Children in sessions of their own: programs, or copies of the worker ("forks 200").
 FORKING = """
-import os, time
+import os, subprocess, time
 from stockade_sdk import ChatResponse
 class Sample:
+    held = []
     async def chat(self, request, ctx):
-        made = 0
-        for _ in range(int(request.last_text)):
-            if os.fork() == 0:
+        what, count = request.last_text.split()
+        for _ in range(int(count)):
+            if what == "programs":
+                self.held.append(subprocess.Popen(["/bin/sleep", "1000"], start_new_session=True))
+            elif os.fork() == 0:
                 os.setsid()
                 while True:
                     time.sleep(1000)
-            made += 1
-        return ChatResponse.of_text(str(made))
+        return ChatResponse.of_text(count)
 """
 HOSTILE = """
 import asyncio, mmap, os, sys, threading, time
@@ -265,16 +268,16 @@ def tree_killed() -> list[Row]:
     """A worker with 200 children in sessions of their own, from the kill to the last one gone."""
     with tempfile.TemporaryDirectory(prefix="stockade-bench-") as name:
         home = forking_home(Path(name), FORKING, processes=TREE + 50, memory="1 GiB")
-        took = [anyio.run(_kill_tree, home) * 1e3 for _ in range(5)]
-    worst = max(took)
-    return [
-        Row(f"kill of a tree of {TREE}", f"worst {worst:.0f} ms", "", worst, Goal(100, unit=" ms"))
-    ]
+        took = [anyio.run(_kill_tree, home, "programs") * 1e3 for _ in range(5)]
+        copies = [anyio.run(_kill_tree, home, "forks") * 1e3 for _ in range(5)]
+    worst, notes = max(took), (f"copies of the worker itself: worst {max(copies):.0f} ms",)
+    goal = Goal(100, unit=" ms")
+    return [Row(f"kill of a tree of {TREE}", f"worst {worst:.0f} ms", "", worst, goal, notes=notes)]
 
 
-async def _kill_tree(home: Home) -> float:
+async def _kill_tree(home: Home, what: str) -> float:
     async with opened(home, WAYS[0]) as host:
-        assert await _answer(host, "one", str(TREE)) == str(TREE)
+        assert await _answer(host, "one", f"{what} {TREE}") == str(TREE)
         pid = host.status("one").workers[0].pid
         assert pid is not None
         children = psutil.Process(pid).children(recursive=True)
@@ -335,7 +338,9 @@ def host_killed() -> list[Row]:
 
 def _kill_host(home: Home) -> tuple[float, float, int]:
     command = [sys.executable, "-c", HOST, str(home.root)]
-    with subprocess.Popen([*command, str(TREE)], stdout=subprocess.PIPE, text=True) as host:
+    with subprocess.Popen(
+        [*command, f"programs {TREE}"], stdout=subprocess.PIPE, text=True
+    ) as host:
         assert host.stdout is not None
         pid = int(host.stdout.readline().split()[0])
         children = psutil.Process(host.pid).children(recursive=True)
@@ -350,7 +355,7 @@ def _kill_host(home: Home) -> tuple[float, float, int]:
         gone = time.perf_counter() - began
     assert Path("/proc/self/mounts").read_text() == mounts
     began = time.perf_counter()
-    subprocess.run([*command, "0", "once"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "programs 0", "once"], check=True, stdout=subprocess.DEVNULL)
     again = time.perf_counter() - began
     return gone, again, len(left_of(home, hosts))
 

@@ -1,8 +1,8 @@
 """A host in a process of its own, for tests that kill it or put it under a filter.
 
-``python -m tests.containment.asking HOME TIER PLUGIN [hold]``: start the plugin where TIER is
-enough. Prints one line: as JSON how it went, or, with ``hold``, the numbers of the worker and of
-its children, and waits to be killed.
+``python -m tests.containment.asking HOME TIERS PLUGIN [hold]``: start the plugin where a tier is
+enough, one after the other of TIERS (with commas). Prints a line for each: as JSON how it went, or,
+with ``hold``, the numbers of the worker and of its children, and waits to be killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from stockade_sdk import ChatRequest
 async def ask(home: Path, tier: str, plugin: str, *, hold: bool) -> None:
     settings = Settings(minimum_tier=tier, plugin_minimum_tiers={plugin: tier})
     async with Host.open(home, settings=settings) as host:
-        act = {"act": "leave_children", "given": {"count": 2}} if hold else {"act": "hello", "given": {}}
+        act = (
+            {"act": "leave_children", "given": {"count": 2}}
+            if hold
+            else {"act": "hello", "given": {}}
+        )
         try:
             await host.run(ChatRequest.of_text(json.dumps(act)), plugin=plugin, timeout=20)
         except AllAttemptsFailed as failed:
@@ -41,8 +45,13 @@ async def ask(home: Path, tier: str, plugin: str, *, hold: bool) -> None:
 
 
 def main() -> None:
-    home, tier, plugin, *more = sys.argv[1:]
-    anyio.run(lambda: ask(Path(home), tier, plugin, hold="hold" in more))
+    home, tiers, plugin, *more = sys.argv[1:]
+
+    async def ask_all() -> None:
+        for tier in tiers.split(","):
+            await ask(Path(home), tier, plugin, hold="hold" in more)
+
+    anyio.run(ask_all)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,8 @@ def rows_of(item: pytest.Item) -> list[str]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment]
     rows = rows_of(item)
     decided = report.when == "call" or not report.passed
     other = any(mark.args[0] != os.environ.get(TIER, "full") for mark in item.iter_markers("only"))
@@ -68,7 +66,8 @@ def pytest_runtest_makereport(
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if REPORT in os.environ:
-        save(Path(os.environ[REPORT]), config.stash[OUTCOMES], config.stash[COLLECTED])
+        outcomes, collected = config.stash[OUTCOMES], config.stash[COLLECTED]
+        save(Path(os.environ[REPORT]), outcomes, collected)
 
 
 def pytest_terminal_summary(
@@ -128,7 +127,7 @@ def new_site(folder: Path) -> Site:
 
 def data_and(site: Site) -> str:
     """The permissions of the plugin that most attempts are made by."""
-    return f"read = [\"{site.readable}\"]\nwrite = [\"data\", \"{site.writable}\"]"
+    return f'read = ["{site.readable}"]\nwrite = ["data", "{site.writable}"]'
 
 
 @pytest.fixture(scope="module")

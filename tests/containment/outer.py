@@ -85,14 +85,12 @@ def refuse_writing_below_proc() -> None:
     rights = landlock.FS_WRITE_FILE
     handled = struct.pack("QQQ", rights, 0, 0)
     ruleset = syscalls.syscall(numbers["landlock_create_ruleset"], handled, len(handled), 0)
-    for name in os.listdir("/"):
+    for name in os.listdir("/"):  # noqa: PTH208
         if name == "proc":
             continue
         fd = os.open(f"/{name}", os.O_PATH | os.O_CLOEXEC)
         rule = struct.pack("=Qi", rights, fd)
-        syscalls.syscall(
-            numbers["landlock_add_rule"], ruleset, landlock.RULE_PATH_BENEATH, rule, 0
-        )
+        syscalls.syscall(numbers["landlock_add_rule"], ruleset, landlock.RULE_PATH_BENEATH, rule, 0)
         os.close(fd)
     syscalls.syscall(numbers["landlock_restrict_self"], ruleset, 0)
     os.close(ruleset)

@@ -5,6 +5,8 @@ that are named in ``elsewhere``. ``test_rows.py`` sees that every row has a test
 named here exists.
 """
 
+# ruff: noqa: E501 -- a table
+
 from __future__ import annotations
 
 from typing import NamedTuple

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 Change = Callable[[Prepared, Launch], Prepared]
 UNKNOWN = "sabotage"  # a step that no worker knows
 # What takes the place of the nursery's interpreter: a filter, and then that very interpreter.
-_BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.containment.outer import main; main()"
+_BOOT = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from tests.containment.outer import main; main()"""
 
 
 def sabotage(host: Host, change: Change, *, tier: str = "") -> None:

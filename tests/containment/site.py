@@ -168,7 +168,7 @@ class Inmates:
 
     def inside(self, plugin: str, folder: str) -> str:
         """What a plugin calls a folder of its own: `data`, `plugin`, `base` or `scratch`."""
-        (worker,) = [one for one in self.workers(plugin)]
+        (worker,) = self.workers(plugin)
         plan = worker.plan
         assert plan is not None
         if folder in ("base", "scratch"):
@@ -192,5 +192,5 @@ def kernel_status(pid: int) -> dict[str, str]:
 async def until(true: Callable[[], bool], *, seconds: float = PATIENCE_S) -> None:
     """Wait until `true`; what is waited for comes from other processes and tells nobody."""
     with anyio.fail_after(seconds):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await anyio.sleep(0.005)

@@ -24,8 +24,8 @@ from .sabotage import (
     missing_door,
     missing_path,
     sabotage,
-    under,
     unchanged,
+    under,
     with_cpus,
     without,
 )
@@ -33,9 +33,7 @@ from .site import Site, until
 from .test_weak_machines import AS_ROOT, PYTHON_IS_PRIVATE, needs_readable_python
 
 pytestmark = pytest.mark.only("full")
-LAYERS = {
-    tier: layers_of(tier, as_root=AS_ROOT, cpus=True) for tier in ("full", "restricted")
-}
+LAYERS = {tier: layers_of(tier, as_root=AS_ROOT, cpus=True) for tier in ("full", "restricted")}
 # How the step itself is made to fail. Of those that are not here (the parent's death, the scratch
 # folder) nothing can be taken away that they need and an earlier step does not.
 FAULTS: dict[str, list[Change]] = {

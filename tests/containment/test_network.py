@@ -1,5 +1,7 @@
 """The network: a worker has none but what the host fetches for it."""
 
+# ruff: noqa: ASYNC240 -- looks at files of the kernel's and of its own, which never block
+
 from __future__ import annotations
 
 import os
@@ -7,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +25,7 @@ HOST = "127.0.0.1"
 
 
 @contextmanager
-def listening(*address: object, family: int, kind: int) -> Iterator[socket.socket]:
+def listening(*address: Any, family: int, kind: int) -> Iterator[socket.socket]:
     """A socket of the host's, that never waits."""
     with socket.socket(family, kind) as one:
         one.bind(address[0] if len(address) == 1 else address)
@@ -56,7 +59,9 @@ async def online(site: Site, tier: str, sink: Sink) -> AsyncIterator[Inmates]:
     that its manifest asked for and that stand for this machine.
     """
     site.install("fetcher", operator_hosts=[f"{HOST}:{sink.port}"])
-    site.install("namer", permissions=f'network = ["allowed.example.test", "localhost:{sink.port}"]')
+    site.install(
+        "namer", permissions=f'network = ["allowed.example.test", "localhost:{sink.port}"]'
+    )
     site.install("offline", permissions="network = []")
     async with site.host(tier, "fetcher", "namer", "offline") as inmates:
         await inmates.attempt("fetcher", "fetch", url=sink.url)  # a connection that is kept
@@ -140,7 +145,9 @@ async def test_sockets_with_a_path_are_out_of_reach(cell: Inmates, tmp_path: Pat
         with listening(str(path), family=socket.AF_UNIX, kind=kind) as sink:
             path.chmod(0o777)
             for plugin in OTHERS:
-                seen = await cell.attempt(plugin, "reach_unix", path=str(site.readable / f"s{kind}"))
+                seen = await cell.attempt(
+                    plugin, "reach_unix", path=str(site.readable / f"s{kind}")
+                )
                 assert set(seen.values()) <= REFUSED | {"EISCONN", "EINVAL", "OSError"}, seen
             assert not hit(sink)
             with socket.socket(socket.AF_UNIX, kind) as own:
@@ -216,9 +223,7 @@ async def test_nothing_else_is_fetched(online: Inmates, sink: Sink) -> None:
 
 
 @pytest.mark.row("N12")
-async def test_a_plugin_that_was_granted_nothing_fetches_nothing(
-    cell: Inmates, sink: Sink
-) -> None:
+async def test_a_plugin_that_was_granted_nothing_fetches_nothing(cell: Inmates, sink: Sink) -> None:
     before = sink.connections
 
     for name in ("bare", "hostile", "neighbour", "forker"):

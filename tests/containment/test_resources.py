@@ -1,5 +1,7 @@
 """What all share: memory, processors, processes, files, outputs. Nobody else is harmed."""
 
+# ruff: noqa: PT017, PTH208 -- files never block here, and a limit may hold in one of two ways
+
 from __future__ import annotations
 
 import os
@@ -9,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,11 +28,17 @@ MEMORY_MIB = 96
 PROCESSES = 16
 LIMITS = f'memory = "{MEMORY_MIB} MiB"\nprocesses = {PROCESSES}\nscratch = "8 MiB"\nopen_files = 64'
 AS_ROOT = os.getuid() == 0
+DEATHS = 10
 
 
 @asynccontextmanager
 async def bomber(
-    spare: Site, tier: str, name: str, *, permissions: str = 'write = ["data"]', limits: str = LIMITS
+    spare: Site,
+    tier: str,
+    name: str,
+    *,
+    permissions: str = 'write = ["data"]',
+    limits: str = LIMITS,
 ) -> AsyncIterator[Bombed]:
     """A worker to be driven to its limits, and a witness beside it that has to go on answering."""
     spare.install(name, permissions=permissions, limits=limits)
@@ -63,7 +72,9 @@ class Bombed:
 
     def deaths(self) -> list[str]:
         """Reasons for which its worker was ended."""
-        return [one.reason for one in self.events if (one.plugin, one.what) == (self.name, What.DIED)]
+        return [
+            one.reason for one in self.events if (one.plugin, one.what) == (self.name, What.DIED)
+        ]
 
 
 @pytest.mark.row("R1")
@@ -122,13 +133,13 @@ async def test_a_thread_bomb_is_capped(spare: Site, tier: str) -> None:
 async def test_spinning_is_throttled_and_ended_at_the_deadline(
     spare: Site, tier: str, exception: Callable[[str], None]
 ) -> None:
-    limits = f'{LIMITS}\ncpu = 0.5\nrequest_timeout = "2s"'
+    limits = f'{LIMITS}\ncpu = 0.5\nrequest_timeout = "1s"'
     async with bomber(spare, tier, "spinner", limits=limits) as bombed:
         process = psutil.Process(bombed.inmates.pid("spinner"))
         began, before = time.monotonic(), sum(process.cpu_times()[:2])
         used = before
 
-        kind, words = await bombed.fails("spin", count=4, timeout=2.0)
+        kind, words = await bombed.fails("spin", count=4, timeout=1.0)
 
         assert kind is ErrorKind.TIMEOUT, words
         slow = time.monotonic()
@@ -164,9 +175,7 @@ async def test_descriptors_end_at_the_limit_also_in_flight(spare: Site, tier: st
 
 
 @pytest.mark.row("R8")
-async def test_scratch_is_bounded(
-    spare: Site, tier: str, exception: Callable[[str], None]
-) -> None:
+async def test_scratch_is_bounded(spare: Site, tier: str, exception: Callable[[str], None]) -> None:
     async with bomber(spare, tier, "hoarder") as bombed:
         folder = bombed.inmates.inside("hoarder", "scratch")
         total, outcomes = 0, set()
@@ -176,7 +185,7 @@ async def test_scratch_is_bounded(
                 seen = await bombed.inmates.attempt("hoarder", "grow_file", path=path, mib=9)
                 total += seen["mib"]
                 outcomes.add(seen["outcome"])
-            many = {"folder": folder, "count": 20_000}
+            many: dict[str, Any] = {"folder": folder, "count": 20_000}
             outcomes.add((await bombed.inmates.attempt("hoarder", "make_files", **many))["outcome"])
         if tier == "full":
             assert outcomes == {"ENOSPC", "EFBIG"} or outcomes == {"ENOSPC"}
@@ -237,12 +246,12 @@ async def test_a_worker_that_dies_again_and_again_leaves_nothing(spare: Site, ti
             return len(os.listdir("/proc/self/fd")), folders, taken
 
         before = left()
-        for _ in range(20):
+        for _ in range(DEATHS):
             kind, words = await bombed.fails("die", how="3")
             assert kind is ErrorKind.WORKER_DIED, words
             bombed.inmates.host.try_again("dier")  # or it would have to wait longer each time
             await bombed.inmates.attempt("dier", "hello")
         await until(lambda: left() <= before, seconds=5)
 
-        assert len(bombed.deaths()) >= 20
+        assert len(bombed.deaths()) >= DEATHS
         await bombed.others_are_well()

@@ -1,5 +1,7 @@
 """Keys: a worker never has one that is not handed over, and none is found anywhere."""
 
+# ruff: noqa: ASYNC240 -- looks at files of the kernel's and of its own, which never block
+
 from __future__ import annotations
 
 import os
@@ -89,7 +91,9 @@ async def test_a_key_is_found_nowhere_but_in_its_store(vault: Inmates, sink: Sin
     site = vault.site
 
     store = site.home.secrets_file
-    found = [path for path in site.everything_written(but=[store]) if KEY.encode() in path.read_bytes()]
+    found = [
+        path for path in site.everything_written(but=[store]) if KEY.encode() in path.read_bytes()
+    ]
     assert found == []
     assert KEY.encode() in store.read_bytes()
     assert store.stat().st_mode & 0o077 == 0

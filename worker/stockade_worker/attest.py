@@ -11,7 +11,6 @@ from __future__ import annotations
 import _thread
 import ctypes
 import os
-import platform
 import signal
 import socket
 from collections.abc import Callable
@@ -97,6 +96,6 @@ def _nothing() -> None:
 
 def _call(name: str, *arguments: int) -> int:
     return syscalls.syscall(
-        numbers.for_machine(platform.machine()).numbers[name],
+        numbers.for_machine(os.uname().machine).numbers[name],
         *(ctypes.c_long(one) for one in arguments),
     )

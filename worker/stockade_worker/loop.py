@@ -82,6 +82,11 @@ def serve(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> int:
     return worker.exit_code
 
 
+def warm() -> None:
+    """Run what a worker's start runs of asyncio once, before a fork."""
+    asyncio.SelectorEventLoop(Idle()).close()
+
+
 class Idle(selectors.EpollSelector):
     """A selector that waits in libzmq itself while nobody but the host can wake this process.
 

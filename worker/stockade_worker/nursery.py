@@ -3,7 +3,8 @@
     host ──▶ "fork", with descriptors ──▶ nursery ──▶ child: reads its plan, seals itself, serves
     host ◀── its number and a pidfd, later its exit status ◀── nursery
 
-A fork costs 3 ms where a start costs 60, and shares 15 MiB. Each plan goes to its child on a pipe
+A fork costs 3 ms where a start costs 60, and shares 15 MiB. One into namespaces is made in
+advance, while nobody asks: a blank child that waits for its descriptors. Each plan goes to its child on a pipe
 of its own and never through here, so that no child inherits what another was told. One thread, no
 zmq context, no secret. A cold start is the same program that is asked once.
 
@@ -13,23 +14,21 @@ group of a worker that has ended while the number cannot be anybody else's yet.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import gc
 import os
-import platform
 import select
 import signal
 import socket
 import struct
 from collections.abc import Mapping
 from importlib import import_module
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from stockade_sdk.provider import Method
 
-from . import loop  # noqa: F401  # forked with everything that a worker needs
+from . import loop  # forked with everything that a worker needs
 from .confine import Birth, follow, namespaces, packages, seccomp, syscalls
 from .invoke import decoder
 from .main import leave, work
@@ -51,11 +50,14 @@ REQUEST, REPLY = struct.Struct(FORK_REQUEST), struct.Struct(FORK_REPLY)
 COMMON = ("base64", "datetime", "hashlib", "urllib.parse", "uuid")
 MAX_FDS = 5
 HIGH_FD = 100  # from here on the nursery's own descriptors, out of the way of a child's
+SPARE_MS = 50  # nobody asked for so long: time to fork in advance
 ORPHAN_POLL_MS = 50  # without PID namespaces: how long a process may live that left its worker
 
 
-def main(control_fd: int, host: int) -> NoReturn:
-    """Serve the host at the other end of ``control_fd``, which must be our parent ``host``."""
+def main(control_fd: int, host: int, *, keep: bool) -> NoReturn:
+    """Serve the host at the other end of ``control_fd``, which must be our parent ``host``; more
+    than once where it means to ``keep`` us.
+    """
     syscalls.die_with_parent()
     if os.getppid() != host:
         os._exit(EXIT_BEGIN)
@@ -64,19 +66,31 @@ def main(control_fd: int, host: int) -> NoReturn:
         leave(EXIT_BEGIN, "the nursery has more than one thread: a fork of it would not be whole")
     warm()
     control = socket.socket(fileno=raised(control_fd))
-    nursery = Nursery(control, packages.places(__file__.rsplit("/", 2)[0]))
+    nursery = Nursery(control, packages.places(__file__.rsplit("/", 2)[0]), keep=keep)
     gc.collect()
     gc.freeze()  # what is loaded is shared with every child, and never looked at again
     nursery.run()
 
 
+class Spare(NamedTuple):
+    """A child that waits for its descriptors, and our end of the socket that it gets them by."""
+
+    pid: int
+    pidfd: int
+    end: socket.socket
+
+
 class Nursery:
     """One host's nursery; ``run`` serves until the host goes."""
 
-    def __init__(self, control: socket.socket, places: packages.Places) -> None:
+    def __init__(self, control: socket.socket, places: packages.Places, *, keep: bool) -> None:
+        """``keep``: it will be asked more than once."""
+        self._keep = keep
         self._control = control
         self._birth = Birth(raised(os.pidfd_open(os.getpid())), os.getuid(), os.getgid(), places)
         self._children: dict[int, tuple[int, int, bool]] = {}  # pidfd: number, pid, namespaced
+        self._spare: Spare | None = None
+        self._walls = 0  # the namespaces of a spare that is due
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -84,13 +98,22 @@ class Nursery:
         """Never returns: ends the process when the host has gone, and its children with it."""
         while True:
             open_to_orphans = any(not namespaced for _, _, namespaced in self._children.values())
-            for fd, _ in self._poll.poll(ORPHAN_POLL_MS if open_to_orphans else None):
+            ready = self._poll.poll(self._patience_ms(open_to_orphans=open_to_orphans))
+            for fd, _ in ready:
                 if fd in self._children:
                     self._bury(fd)
+                elif self._spare is not None and fd == self._spare.pidfd:
+                    self._lose_spare()
                 else:
                     self._serve()
             if open_to_orphans:
                 self._kill_orphans()
+            if not ready and self._walls:
+                self._fork_spare()
+
+    def _patience_ms(self, *, open_to_orphans: bool) -> int | None:
+        waits = [ORPHAN_POLL_MS] * open_to_orphans + [SPARE_MS] * bool(self._walls)
+        return min(waits, default=None)
 
     def _serve(self) -> None:
         data, fds, flags, _ = socket.recv_fds(self._control, REQUEST.size, MAX_FDS)
@@ -101,17 +124,62 @@ class Nursery:
         number, wanted = REQUEST.unpack(data)
         walls = namespaces.wanted(self._birth.uid) if wanted & WITH_NAMESPACES else 0
         try:
-            pid, pidfd = syscalls.fork_into(walls)
+            pid, pidfd = self._hand_to_spare(fds) if walls else (0, -1)
+            if not pid:
+                pid, pidfd = syscalls.fork_into(walls)
+                if pid == 0:
+                    self._become(fds)
+                self._poll.register(pidfd, select.POLLIN)
         except OSError as error:
             self._close(fds)
             self._reply(number, FAILED, error.errno or 0)
             return
-        if pid == 0:
-            self._become(fds)
         self._close(fds)
         self._children[pidfd] = (number, pid, bool(walls))
-        self._poll.register(pidfd, select.POLLIN)
         self._reply(number, FORKED, pid, pidfd)
+        self._walls = walls if self._keep and self._spare is None else 0
+
+    def _hand_to_spare(self, fds: list[int]) -> tuple[int, int]:
+        """Let the spare go on with these descriptors; (0, -1) where there is none."""
+        spare = self._spare
+        if spare is None:
+            return 0, -1
+        try:
+            socket.send_fds(spare.end, [b"w"], fds)
+        except OSError:  # it has ended, whoever ended it
+            self._lose_spare()
+            return 0, -1
+        self._spare = None
+        spare.end.close()
+        return spare.pid, spare.pidfd
+
+    def _fork_spare(self) -> None:
+        """A child in namespaces that waits for its descriptors. Where none can be made, the next
+        request is told why.
+        """
+        walls, self._walls = self._walls, 0
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid, pidfd = syscalls.fork_into(walls)
+            except OSError:
+                ours.close()
+                return
+            if pid == 0:
+                ours.close()
+                self._become(received(theirs))
+        self._spare = Spare(pid, pidfd, ours)
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _lose_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        assert spare is not None
+        self._poll.unregister(spare.pidfd)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(spare.pid, signal.SIGKILL)  # our own child and not reaped
+        os.waitpid(spare.pid, 0)
+        os.close(spare.pidfd)
+        spare.end.close()
 
     def _become(self, fds: list[int]) -> NoReturn:
         """In the child: take the descriptors, let go of the nursery's, and be a worker."""
@@ -143,6 +211,7 @@ class Nursery:
     def _kill_orphans(self) -> None:
         """End what left its worker and came to us (PR_SET_CHILD_SUBREAPER): there is no daemon."""
         known = {pid for _, pid, _ in self._children.values()}
+        known |= {self._spare.pid} if self._spare is not None else set()
         for pid in own_children():
             if pid not in known:
                 with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -168,10 +237,18 @@ def warm() -> None:
         import_module(name)
     for method in Method:
         decoder(method)
-    asyncio.SelectorEventLoop().close()
-    machine = platform.machine()
+    loop.warm()
+    machine = os.uname().machine
     seccomp.base_program(machine, subprocess=False, tunnel=False, own_pid=None)
     seccomp.lockdown_program(machine, tunnel=False)
+
+
+def received(end: socket.socket) -> list[int]:
+    """Descriptors from the nursery; a process that waits for them ends with it."""
+    data, fds, _, _ = socket.recv_fds(end, 1, MAX_FDS)
+    if not data:
+        os._exit(0)
+    return fds
 
 
 def own_children() -> list[int]:

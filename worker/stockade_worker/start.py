@@ -1,4 +1,4 @@
-"""A nursery's first file: ``python -I -S -B FOLDER/stockade_worker/start.py CONTROL_FD HOST``.
+"""A nursery's first file: ``python -I -S -B FOLDER/stockade_worker/start.py CONTROL_FD HOST KEEP``.
 
 Run by its path, with nothing but the standard library on ``sys.path``. It adds the folder it lies
 in (the base environment, the host's own and read-only) and goes on in ``nursery``, which is
@@ -14,7 +14,7 @@ def run() -> None:
     sys.path.append(__file__.rsplit("/", 2)[0])
     from stockade_worker.nursery import main
 
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), keep=sys.argv[3] == "keep")
 
 
 if __name__ == "__main__":

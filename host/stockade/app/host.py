@@ -233,6 +233,8 @@ class Host:
         await anyio.to_thread.run_sync(self._read)
         now = {record.name: record for record in self._records}
         for name, record in before.items():
+            if name not in now:
+                self._denials.forget(name)
             if now.get(name) != record:
                 await self._supervisor.drain(name)
 

@@ -92,8 +92,11 @@ class Nursery:
         self._last = 0
 
     @classmethod
-    def start(cls, program: Program, *, on_line: OnLine, tasks: TaskGroup) -> Nursery:
+    def start(
+        cls, program: Program, *, on_line: OnLine, tasks: TaskGroup, keep: bool = True
+    ) -> Nursery:
         """Start one; on the event loop's thread (see `Child.start`). Raises OSError."""
+        kept = "keep" if keep else "once"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             ours.setblocking(False)
@@ -102,7 +105,7 @@ class Nursery:
                 with _folder(program.base) as base:
                     start = f"/proc/self/fd/{base}/{START}"
                     child = Child.start(
-                        (*program.python, start, str(theirs.fileno()), str(os.getpid())),
+                        (*program.python, start, str(theirs.fileno()), str(os.getpid()), kept),
                         env=program.env,
                         pass_fds=(theirs.fileno(), base),
                         on_line=on_line,
@@ -266,7 +269,9 @@ class Nurseries:
         """A child of a nursery of `program`; see `Nursery.fork`. Raises OSError."""
         nursery = self._kept.get(program)
         if nursery is None or nursery.gone:
-            nursery = Nursery.start(program, on_line=self._on_line, tasks=self._tasks)
+            nursery = Nursery.start(
+                program, on_line=self._on_line, tasks=self._tasks, keep=self._keep
+            )
             if self._keep:
                 self._kept[program] = nursery
         try:

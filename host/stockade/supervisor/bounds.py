@@ -194,12 +194,6 @@ class Bounds:
             return None
         return share_note(samples[0], samples[-1], self.limits.cpu_cores)
 
-    def discard(self) -> None:
-        """End what never began, as far as that goes at once; the host's end takes the rest."""
-        if self.group is not None:
-            self.group.kill()
-            self.group.try_remove()
-
     async def remove(self) -> None:
         """Take its group away; whatever is in it is killed first."""
         if self.group is None:

@@ -156,8 +156,7 @@ async def start(
                 Launch(word=word, scratch=scratch, probe=probe, limits_cpu=limits_cpu)
             )
             stack.callback(prepared.release)
-            bounds = await _bounds(runtime, prepared, scratch, means.cgroups)
-            unfinished.callback(bounds.discard)
+            await _refuse_full(prepared.data)
             with PlanPipe(prepared.plan) as pipe, _tunnel(prepared.plan, stack) as ends:
                 child = await means.nurseries.fork(
                     prepared.program,
@@ -168,6 +167,8 @@ async def start(
                 )
                 unfinished.callback(child.kill)
                 pipe.send()
+            # While it confines itself: it is put in when it has said hello.
+            bounds = _bounds(runtime, prepared, scratch, means.cgroups)
             unfinished.pop_all()
         listener.let_go()  # the child's copy is the only one now: its end is seen by who connects
         return Started(
@@ -209,13 +210,15 @@ def _tunnel(plan: Plan, stack: ExitStack) -> Iterator[tuple[socket.socket, ...]]
         yield ours, theirs
 
 
-async def _bounds(
+async def _refuse_full(data: Path | None) -> None:
+    over = await measured(data) if data is not None else None
+    if over is not None:
+        raise StartRefused(f"its data folder: {over.reason}; {over.remedy}")
+
+
+def _bounds(
     runtime: PluginRuntime, prepared: Prepared, scratch: Path, cgroups: Cgroups | None
 ) -> Bounds:
-    if prepared.data is not None:
-        over = await measured(prepared.data)
-        if over is not None:
-            raise StartRefused(f"its data folder: {over.reason}; {over.remedy}")
     return Bounds.create(
         runtime.limits,
         cgroups,

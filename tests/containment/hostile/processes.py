@@ -1,5 +1,7 @@
 """Attempts on processes, and on what this process itself may be."""
 
+# ruff: noqa: PTH123 -- attempts are system calls, as plain as they can be had
+
 from __future__ import annotations
 
 import ctypes
@@ -158,9 +160,9 @@ def leave_children(ctx: Any, count: int) -> str:
                         time.sleep(3600)
                 os._exit(0)
             os.waitpid(first, 0)
-            os.read(read, 1)
-            os.close(read)
             os.close(write)
+            os.read(read, 1)  # nothing, where it was ended before it could write
+            os.close(read)
 
     return tried(go)
 

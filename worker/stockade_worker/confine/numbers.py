@@ -128,7 +128,7 @@ class UnknownMachine(ValueError):
 
 @cache
 def for_machine(machine: str) -> Machine:
-    """The table for what platform.machine() says; raises UnknownMachine for anything else than
+    """The table for what os.uname().machine says; raises UnknownMachine for anything else than
     x86-64 and little-endian 64-bit ARM.
     """
     match machine:

@@ -38,7 +38,7 @@ INSTRUCTION_BYTES = 8  # struct sock_filter
 
 @cache
 def base_program(machine: str, *, subprocess: bool, tunnel: bool, own_pid: int | None) -> bytes:
-    """The base filter for ``machine`` (as platform.machine() says); see ``policy.base``.
+    """The base filter for ``machine`` (as os.uname().machine says); see ``policy.base``.
 
     Raises UnknownMachine where there are no numbers for it.
     """

@@ -7,7 +7,6 @@ only. The order is the plan's; what makes it an order is said at the steps.
 from __future__ import annotations
 
 import os
-import platform
 import select
 from collections.abc import Callable
 from typing import NamedTuple
@@ -148,14 +147,14 @@ def seccomp_filter(plan: Plan, birth: Birth) -> None:
     own_pid = None if namespaced(plan) else os.getpid()
     seccomp.install(
         seccomp.base_program(
-            platform.machine(), subprocess=plan.subprocess, tunnel=plan.tunnel, own_pid=own_pid
+            os.uname().machine, subprocess=plan.subprocess, tunnel=plan.tunnel, own_pid=own_pid
         )
     )
 
 
 def lockdown(plan: Plan, birth: Birth) -> None:
     """The second filter, when the host is connected: no socket is opened or accepted any more."""
-    seccomp.install(seccomp.lockdown_program(platform.machine(), tunnel=plan.tunnel))
+    seccomp.install(seccomp.lockdown_program(os.uname().machine, tunnel=plan.tunnel))
 
 
 Step = Callable[[Plan, Birth], None]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 from typing import Any
 
@@ -67,9 +66,9 @@ def syscall(number: int, *arguments: Any) -> int:
 def number_of(numbers: dict[str, int]) -> int:
     """This machine's number of a call; raises OSError(ENOSYS) where there is none."""
     try:
-        return numbers[platform.machine()]
+        return numbers[os.uname().machine]
     except KeyError:
-        raise OSError(38, f"no system call numbers for {platform.machine()}") from None
+        raise OSError(38, f"no system call numbers for {os.uname().machine}") from None
 
 
 def prctl(option: int, argument: int = 0, third: int = 0) -> int:
@@ -214,7 +213,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
     flags |= _CLONE_PIDFD | _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
     pidfd = ctypes.c_int(-1)
     tid, none = ctypes.c_ulong(address.value), ctypes.c_ulong(0)
-    last = (tid, none) if platform.machine() == "x86_64" else (none, tid)
+    last = (tid, none) if os.uname().machine == "x86_64" else (none, tid)
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     pid = int(_libc.syscall(_LONG(number), ctypes.c_ulong(flags), none, ctypes.byref(pidfd), *last))
