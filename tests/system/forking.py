@@ -28,7 +28,7 @@ import sys
 sys.path.append({environment!r})
 {patch}
 from stockade_worker import nursery
-nursery.main(int(sys.argv[1]), int(sys.argv[2]))
+nursery.main(int(sys.argv[1]), int(sys.argv[2]), keep=sys.argv[3] == "keep")
 """
 
 

@@ -4,9 +4,9 @@
     host ◀── its number and a pidfd, later its exit status ◀── nursery
 
 A fork costs 3 ms where a start costs 60, and shares 15 MiB. One into namespaces is made in
-advance, while nobody asks: a blank child that waits for its descriptors. Each plan goes to its child on a pipe
-of its own and never through here, so that no child inherits what another was told. One thread, no
-zmq context, no secret. A cold start is the same program that is asked once.
+advance, while nobody asks: a blank child that waits for its descriptors. Each plan goes to its
+child on a pipe of its own and never through here, so that no child inherits what another was told.
+One thread, no zmq context, no secret. A cold start is the same program that is asked once.
 
 It is the parent of every worker: it ends with the host, they end with it, and it kills the process
 group of a worker that has ended while the number cannot be anybody else's yet.
