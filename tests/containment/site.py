@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import psutil
 
 from stockade import Host
 from stockade.packages import commit_install, plan_install
@@ -144,6 +145,8 @@ class Site:
                 assert (await inmates.attempt(name, "hello"))["pid"] > 0
                 if reached is not None:
                     assert host.status(name).workers[0].tier == (reached or tier)
+            if names and tier == "full":
+                await inmates.settle(names[0])
             yield inmates
 
 
@@ -159,6 +162,15 @@ class Inmates:
         request = ChatRequest.of_text(json.dumps({"act": act, "given": given}))
         response = await self.host.run(request, plugin=plugin, timeout=timeout)
         return json.loads(response.text)
+
+    async def settle(self, plugin: str) -> None:
+        """Let the nursery have its next child ready, which would be called a leak later."""
+        workers = sum(len(crew.workers) for crew in self.host._supervisor._crews.values())
+        nursery = psutil.Process(self.pid(plugin)).parent()
+        assert nursery is not None
+        with anyio.move_on_after(1.0):
+            while len(nursery.children()) <= workers:  # noqa: ASYNC110
+                await anyio.sleep(0.005)
 
     def pid(self, plugin: str) -> int:
         """Of its worker, as the kernel numbers it for us."""

@@ -119,9 +119,8 @@ async def test_the_walls_are_seen_from_outside(cell: Inmates, tier: str) -> None
 
 
 @pytest.mark.row("K9")
-async def test_two_workers_share_no_namespace(cell: Inmates, tier: str) -> None:
-    if tier != "full":
-        pytest.skip("there are no namespaces in this tier")
+@pytest.mark.only("full")
+async def test_two_workers_share_no_namespace(cell: Inmates) -> None:
     assert await cell.attempt("bare", "thread") == "done"
     for one in ("mnt", "net", "pid", "ipc", "uts"):
         links = {

@@ -201,7 +201,8 @@ class Blame:
 
 
 def _below(folders: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{folder.rstrip('/')}/" for folder in folders)
+    # A folder held by a descriptor is planned as /proc/self/fd/N/. and used without the dot.
+    return tuple(f"{os.path.normpath(folder).rstrip('/')}/" for folder in folders)
 
 
 def _text(value: object) -> str | None:

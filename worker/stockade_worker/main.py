@@ -27,7 +27,7 @@ def work(birth: Birth) -> NoReturn:
     environment(plan)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe, read by line
     try:
-        abi = kernel_abi() if plan.probe else 0
+        abi = _landlock_abi() if plan.probe else 0
         layers = seal(plan, birth)
         if plan.probe:
             tell(plan, layers + lock(plan, birth), abi)
@@ -38,6 +38,14 @@ def work(birth: Birth) -> NoReturn:
         if plan.probe:
             say({"step": error.step, "errno": error.errno, "words": str(error)})
         leave(EXIT_STEP, f"confinement failed at step {error}")
+
+
+def _landlock_abi() -> int:
+    """0 where the kernel has none: that is for the step to say."""
+    try:
+        return kernel_abi()
+    except OSError:
+        return 0
 
 
 def tell(plan: Plan, layers: tuple[str, ...], abi: int) -> NoReturn:

@@ -58,15 +58,16 @@ def main(control_fd: int, host: int, *, keep: bool) -> NoReturn:
     """Serve the host at the other end of ``control_fd``, which must be our parent ``host``; more
     than once where it means to ``keep`` us.
     """
-    syscalls.die_with_parent()
-    if os.getppid() != host:
+    watched = os.pidfd_open(host)
+    if os.getppid() != host:  # gone before it could be watched
         os._exit(EXIT_BEGIN)
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     if len(os.listdir("/proc/self/task")) != 1:
         leave(EXIT_BEGIN, "the nursery has more than one thread: a fork of it would not be whole")
     warm()
     control = socket.socket(fileno=raised(control_fd))
-    nursery = Nursery(control, packages.places(__file__.rsplit("/", 2)[0]), keep=keep)
+    places = packages.places(__file__.rsplit("/", 2)[0])
+    nursery = Nursery(control, raised(watched), places, keep=keep)
     gc.collect()
     gc.freeze()  # what is loaded is shared with every child, and never looked at again
     nursery.run()
@@ -83,16 +84,19 @@ class Spare(NamedTuple):
 class Nursery:
     """One host's nursery; ``run`` serves until the host goes."""
 
-    def __init__(self, control: socket.socket, places: packages.Places, *, keep: bool) -> None:
+    def __init__(
+        self, control: socket.socket, host: int, places: packages.Places, *, keep: bool
+    ) -> None:
         """``keep``: it will be asked more than once."""
         self._keep = keep
-        self._control = control
+        self._control, self._host = control, host
         self._birth = Birth(raised(os.pidfd_open(os.getpid())), os.getuid(), os.getgid(), places)
         self._children: dict[int, tuple[int, int, bool]] = {}  # pidfd: number, pid, namespaced
         self._spare: Spare | None = None
         self._walls = 0  # the namespaces of a spare that is due
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
+        self._poll.register(host, select.POLLIN)
 
     def run(self) -> NoReturn:
         """Never returns: ends the process when the host has gone, and its children with it."""
@@ -102,6 +106,8 @@ class Nursery:
             for fd, _ in ready:
                 if fd in self._children:
                     self._bury(fd)
+                elif fd == self._host:
+                    self._end_all()
                 elif self._spare is not None and fd == self._spare.pidfd:
                     self._lose_spare()
                 else:
@@ -118,7 +124,7 @@ class Nursery:
     def _serve(self) -> None:
         data, fds, flags, _ = socket.recv_fds(self._control, REQUEST.size, MAX_FDS)
         if not data:
-            os._exit(0)
+            self._end_all()
         if flags & socket.MSG_CTRUNC or len(data) != REQUEST.size:
             os._exit(EXIT_BEGIN)
         number, wanted = REQUEST.unpack(data)
@@ -187,6 +193,7 @@ class Nursery:
             follow(self._birth)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._control.close()
+            os.close(self._host)
             plan, listen, out, err, *tunnel = fds
             places = {1: out, 2: err, LISTEN_FD: listen, PLAN_FD: plan}
             if tunnel:
@@ -195,6 +202,23 @@ class Nursery:
         except BaseException as error:  # noqa: BLE001  # whatever it is, nothing goes on after it
             leave(EXIT_BEGIN, f"the worker could not begin: {error}")
         work(self._birth)
+
+    def _end_all(self) -> NoReturn:
+        """The host has gone: end every worker and all that any has started, then this process.
+
+        Without PID namespaces a worker's own death does not do it: PR_SET_PDEATHSIG is not
+        inherited (prctl(2)). What is orphaned comes to us and is ended in the next round.
+        """
+        while pids := own_children() or [pid for _, pid, _ in self._children.values()]:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)  # our own child and not reaped
+            try:
+                gone, _ = os.wait()
+            except ChildProcessError:
+                break
+            self._children = {fd: one for fd, one in self._children.items() if one[1] != gone}
+        os._exit(0)
 
     def _bury(self, pidfd: int) -> None:
         number, pid, namespaced = self._children.pop(pidfd)
@@ -222,8 +246,8 @@ class Nursery:
         data = REPLY.pack(number, what, value)
         try:
             socket.send_fds(self._control, [data], [] if fd is None else [fd])
-        except OSError:  # the host is gone, and so are we
-            os._exit(0)
+        except OSError:  # the host is gone
+            self._end_all()
 
     @staticmethod
     def _close(fds: list[int]) -> None:
@@ -245,6 +269,7 @@ def warm() -> None:
 
 def received(end: socket.socket) -> list[int]:
     """Descriptors from the nursery; a process that waits for them ends with it."""
+    syscalls.die_with_parent()
     data, fds, _, _ = socket.recv_fds(end, 1, MAX_FDS)
     if not data:
         os._exit(0)

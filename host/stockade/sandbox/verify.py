@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from stockade_worker.plan import DEVICE, FULL, NONE, READ, RESTRICTED, WRITE, Mount, Plan
+from stockade_worker.plan import DEVICE, DOOR_FD, FULL, NONE, READ, RESTRICTED, WRITE, Mount, Plan
 
 __all__ = ["Mounted", "Seen", "compare", "look", "parse_mounts"]
 
@@ -56,6 +57,7 @@ class Seen:
     uid: int
     cgroup: str = ""
     cpus: frozenset[int] = field(default=frozenset())
+    descriptors: Mapping[int, str] = field(default_factory=dict)
 
 
 def look(pid: int, proc: Path = PROC) -> Seen:
@@ -72,6 +74,7 @@ def look(pid: int, proc: Path = PROC) -> Seen:
         uid=os.getuid(),
         cgroup=_text(there / "cgroup"),
         cpus=frozenset(os.sched_getaffinity(pid)),
+        descriptors=_descriptors(there / "fd"),
     )
 
 
@@ -91,6 +94,7 @@ def compare(plan: Plan, seen: Seen) -> list[str]:
         *_capabilities(plan, seen),
         *_filters(plan, seen),
         *_rlimits(plan, seen),
+        *_open_files(plan, seen),
     ]
     if plan.cpus and seen.cpus != frozenset(plan.cpus):
         wrong.append(f"it may run on processors {sorted(seen.cpus)}, not {list(plan.cpus)}")
@@ -118,10 +122,20 @@ def _user(plan: Plan, seen: Seen) -> Iterable[str]:
 def _capabilities(plan: Plan, seen: Seen) -> Iterable[str]:
     # An ordinary user without a namespace of its own may not empty its bounding set
     # (capabilities(7)); with no_new_privs nothing is gained through it.
-    dropped = "bounding_set" in plan.layers
+    dropped = plan.tier == FULL or plan.uid >= 0
     for name in _SETS if dropped else [one for one in _SETS if one != "CapBnd"]:
         if int(seen.status.get(name, "1"), 16) != 0:
             yield f"{name} is {seen.status.get(name)}, not empty"
+
+
+def _open_files(plan: Plan, seen: Seen) -> Iterable[str]:
+    """Pipes, sockets and what waits for them are its own; a path or a process is not."""
+    doors = dict(enumerate(plan.doors, DOOR_FD))
+    for fd, target in seen.descriptors.items():
+        if target in ("/dev/null", doors.get(fd)):
+            continue
+        if target.startswith("/") or target == "anon_inode:[pidfd]":
+            yield f"its descriptor {fd} is open for {target}"
 
 
 def _filters(plan: Plan, seen: Seen) -> Iterable[str]:
@@ -238,3 +252,12 @@ def _limits(path: Path) -> dict[str, str]:
 def _links(folder: Path) -> dict[str, str]:
     read: Callable[[Path], str] = os.readlink
     return {name: read(folder / name) for name in (*NAMESPACES, "user")}
+
+
+def _descriptors(folder: Path) -> dict[int, str]:
+    """What each is open for; one that is closed meanwhile is left out."""
+    found: dict[int, str] = {}
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            found[int(name)] = os.readlink(folder / name)
+    return found

@@ -11,7 +11,6 @@ from stockade.sandbox.cgroups import CgroupError, Cgroups, Counts, sweep_groups
 from stockade.sandbox.cgroups.host import outer_cores
 from stockade.sandbox.cgroups.rules import Setting, settings
 from stockade_sdk.limits import Limits
-
 from tests.unit.host.cgroup_tree import FakeKernel
 
 MIB = 1024 * 1024

@@ -5,6 +5,7 @@ errno and does nothing else.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 from typing import Any
@@ -186,8 +187,10 @@ def drop_bounding_set() -> None:
     for capability in range(64):
         try:
             present = prctl(PR_CAPBSET_READ, capability)
-        except OSError:  # EINVAL: the kernel knows no more of them
-            return
+        except OSError as error:
+            if capability and error.errno == errno.EINVAL:  # the kernel knows no more of them
+                return
+            raise
         if present:
             prctl(PR_CAPBSET_DROP, capability)
 
