@@ -11,7 +11,8 @@ from pathlib import Path
 from .rows import ROWS
 
 TIERS = ("full", "restricted")
-WORST_FIRST = ("NOT CONTAINED", "not applicable", "exception", "contained")
+# A test that does not apply says nothing of a row that another one was tried for.
+WORST_FIRST = ("NOT CONTAINED", "exception", "contained", "not applicable")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ def table(outcomes: Iterable[Outcome]) -> list[str]:
                 continue
             worst = min(here, key=lambda one: WORST_FIRST.index(one.verdict))
             cells.append(worst.verdict)
-            if worst.why:
-                reasons[f"{row.id}, {tier}, {worst.verdict}: {worst.why}"] = None
+            for one in here:
+                if one.why:
+                    reasons[f"{row.id}, {tier}, {one.verdict}: {one.why}"] = None
         lines.append(f"{row.id:4} {cells[0]:15} {cells[1]:15} {row.title}")
     return [*lines, *(["", *reasons] if reasons else [])]
 

@@ -257,7 +257,7 @@ def _links(folder: Path) -> dict[str, str]:
 def _descriptors(folder: Path) -> dict[int, str]:
     """What each is open for; one that is closed meanwhile is left out."""
     found: dict[int, str] = {}
-    for name in os.listdir(folder):
+    for path in folder.iterdir():
         with suppress(FileNotFoundError):
-            found[int(name)] = os.readlink(folder / name)
+            found[int(path.name)] = str(path.readlink())
     return found
