@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class Confining:
         self._layout: Layout | None = None
         self._reached: Reached | None = None
         self._looking = anyio.Lock()
-        self._started = 0
+        self._taken: Counter[int] = Counter()  # processor: workers that have it
 
     @property
     def layout(self) -> Layout:
@@ -148,7 +149,7 @@ class Confining:
                 own=own,
                 grants=grants,
                 uid=uid,
-                cpus=self._cpus(limits, launch),
+                cpus=self._cpus(limits, stack),
             )
             places = places_of(reached.tier, own)
             path = (places.plugin, *((places.packages,) if places.packages else ()))
@@ -160,12 +161,14 @@ class Confining:
                 data=Path(own.data.path) if own.data is not None else None,
             )
 
-    def _cpus(self, limits: Limits, launch: Launch) -> tuple[int, ...]:
-        """The processors for a worker whose share no control group limits."""
-        if launch.limits_cpu:
-            return ()
-        self._started += 1
-        return cpus_for(limits.cpu_cores, frozenset(os.sched_getaffinity(0)), self._started)
+    def _cpus(self, limits: Limits, stack: ExitStack) -> tuple[int, ...]:
+        """The processors for a worker: no more than it has a share of, so that the others are free
+        of it also while it uses its share up.
+        """
+        cpus = cpus_for(limits.cpu_cores, frozenset(os.sched_getaffinity(0)), self._taken)
+        self._taken.update(cpus)
+        stack.callback(self._taken.subtract, cpus)
+        return cpus
 
     async def _look(self, probe: Probe, scratch: Path) -> Reached:
         tried = []

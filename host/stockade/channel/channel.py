@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError)
 BROKEN = "broken"  # an error's code where the worker broke the protocol
 MAX_LOGS = 1_000  # log records between two pings of the supervisor's; further ones are counted only
+CHATS_A_TURN = 16  # log records and the like that are read at a time
+TURN_S = 0.005  # until the next ones are: 3,200 a second
 MAX_DENIALS = 100  # denied acts between two pings; an honest worker tells no more in its life
 
 Value = TypeVar("Value")
@@ -51,7 +53,7 @@ class Channel:
         self._next_expiry = math.inf
         self._connection = Connection(self)
         self._exchanges = Exchanges(outlet, self._send, lambda: self._connection.room)
-        self._on_log, self._logs = on_log, 0
+        self._on_log, self._logs, self._chats = on_log, 0, 0
         self._on_denied, self._denials = on_denied, 0
         self._hello: asyncio.Future[wire.Hello] = self._loop.create_future()
         self._loaded: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
@@ -212,10 +214,12 @@ class Channel:
     ) -> None:
         match frame:
             case wire.Log():
+                self._chatted()
                 self._logs += 1
                 if self._logs <= MAX_LOGS:
                     self._on_log(frame)
             case wire.Denied():
+                self._chatted()
                 self._denials += 1
                 if self._denials <= MAX_DENIALS:
                     self._on_denied(frame)
@@ -227,6 +231,14 @@ class Channel:
                 _once(self._loaded, methods, "loaded its plugin twice")
             case wire.LoadFailed(error=error):
                 _refuse(self._loaded, ProviderError.of(error))
+
+    def _chatted(self) -> None:
+        """It said something that nobody asked for. Who never stops is read in turns: reading it
+        costs the other workers' callers time.
+        """
+        self._chats += 1
+        if self._chats % CHATS_A_TURN == 0:
+            self._connection.rest(TURN_S)
 
     def _answered_ping(self, nonce: int) -> None:
         # Every ping is answered once, in order, also one that nobody waits for any more.

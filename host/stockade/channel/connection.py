@@ -38,6 +38,7 @@ class Connection(asyncio.BufferedProtocol):
         self._listener = listener
         self._endpoint = Endpoint(max_frame_bytes=wire.MAX_FRAME_BYTES)
         self._transport: asyncio.Transport | None = None
+        self._rest: asyncio.TimerHandle | None = None
 
     def send(self, data: bytes) -> None:
         """Queue one message; dropped where the connection is over, whose calls the supervisor
@@ -53,8 +54,21 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(header)
             transport.write(memoryview(data))  # a view: what goes at once is not copied
 
+    def rest(self, seconds: float) -> None:
+        """Do not read for so long. What comes meanwhile waits with the worker."""
+        if self._transport is not None and self._rest is None:
+            self._transport.pause_reading()
+            self._rest = asyncio.get_running_loop().call_later(seconds, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        if self._transport is not None and self.room is None:
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """Hang up."""
+        if self._rest is not None:
+            self._rest.cancel()
         if self._transport is not None:
             self._transport.abort()
 
@@ -98,7 +112,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         """asyncio: the worker reads again."""
-        if self._transport is not None:
+        if self._transport is not None and self._rest is None:
             self._transport.resume_reading()
         room, self.room = self.room, None
         if room is not None and not room.done():

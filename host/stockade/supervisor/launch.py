@@ -37,14 +37,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """What is new with every start: the word that the hello repeats and the scratch folder; and
-    what the machine can do: `probe` tries it, `limits_cpu` says whether a control group limits
-    processor time.
+    `probe`, for whoever has to know first what this machine can do.
     """
 
     word: str
     scratch: Path
     probe: Probe
-    limits_cpu: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +149,7 @@ async def start(
             scratch = means.folder.subfolder()
             unfinished.callback(remove_tree, scratch)
             probe = partial(run_probe, means.nurseries)
-            limits_cpu = means.cgroups is not None and "cpu" in means.cgroups.controllers
-            prepared = await runtime.prepare(
-                Launch(word=word, scratch=scratch, probe=probe, limits_cpu=limits_cpu)
-            )
+            prepared = await runtime.prepare(Launch(word=word, scratch=scratch, probe=probe))
             stack.callback(prepared.release)
             await _refuse_full(prepared.data)
             with PlanPipe(prepared.plan) as pipe, _tunnel(prepared.plan, stack) as ends:

@@ -79,7 +79,8 @@ def test_a_worker_is_limited_shown_and_read_back_in_version_2(tmp_path: Path) ->
         "memory.max": str(64 * MIB),
         "memory.swap.max": "0",
         "memory.oom.group": "1",
-        "cpu.max": "50000 100000",
+        "cpu.max": "10000 20000",
+        "cpu.weight": "12",
         "pids.max": "9",
     }
 
@@ -303,8 +304,9 @@ def test_version_1_groups_are_made_below_our_own_of_each_hierarchy(tmp_path: Pat
     assert group.limits_in_force() == {
         "memory.limit_in_bytes": str(64 * MIB),
         "memory.memsw.limit_in_bytes": str(64 * MIB),
-        "cpu.cfs_period_us": "100000",
-        "cpu.cfs_quota_us": "50000",
+        "cpu.cfs_period_us": "20000",
+        "cpu.cfs_quota_us": "10000",
+        "cpu.shares": "128",
         "pids.max": "9",
     }
 
@@ -341,7 +343,7 @@ def test_a_version_1_share_is_never_wider_than_one_above(tmp_path: Path) -> None
 
     group = opened(kernel, euid=0).create(LIMITS)
 
-    assert group.limits_in_force()["cpu.cfs_quota_us"] == "20000"
+    assert group.limits_in_force()["cpu.cfs_quota_us"] == "4000"
 
 
 def test_an_unlimited_share_above_changes_nothing(tmp_path: Path) -> None:
@@ -382,11 +384,15 @@ def test_a_group_of_ours_that_is_not_to_be_seen_is_not_replaced_by_another(
 @pytest.mark.parametrize(
     ("version", "controller", "expected"),
     [
-        (2, "cpu", (Setting("cpu.max", "5000 100000"),)),
+        (2, "cpu", (Setting("cpu.max", "1000 20000"), Setting("cpu.weight", "12", False))),
         (
             1,
             "cpu",
-            (Setting("cpu.cfs_period_us", "100000"), Setting("cpu.cfs_quota_us", "5000")),
+            (
+                Setting("cpu.shares", "128", False),
+                Setting("cpu.cfs_period_us", "20000"),
+                Setting("cpu.cfs_quota_us", "1000"),
+            ),
         ),
     ],
 )

@@ -8,32 +8,34 @@ from stockade.sandbox.processors import cpus_for
 
 
 @pytest.mark.parametrize(
-    ("cores", "start", "expected"),
+    ("cores", "taken", "expected"),
     [
-        (1.0, 0, (0,)),
-        (1.0, 1, (2,)),
-        (1.0, 3, (7,)),
-        (1.0, 4, (0,)),
-        (0.05, 2, (5,)),
-        (1.5, 0, (0, 2)),
-        (2.0, 1, (5, 7)),
-        (3.0, 1, (0, 2, 7)),
-        (64.0, 3, (0, 2, 5, 7)),
+        (1.0, {}, (0,)),
+        (1.0, {0: 1}, (2,)),
+        (1.0, {0: 1, 2: 1, 5: 1}, (7,)),
+        (1.0, {0: 2, 2: 1, 5: 2, 7: 2}, (2,)),
+        (0.05, {0: 1, 2: 1}, (5,)),
+        (1.5, {}, (0, 2)),
+        (2.0, {0: 1, 2: 1}, (5, 7)),
+        (3.0, {5: 3}, (0, 2, 7)),
+        (64.0, {0: 1}, (0, 2, 5, 7)),
     ],
 )
-def test_workers_in_a_row_get_processors_in_a_row(
-    cores: float, start: int, expected: tuple[int, ...]
+def test_the_processors_that_the_fewest_have_are_given(
+    cores: float, taken: dict[int, int], expected: tuple[int, ...]
 ) -> None:
-    assert cpus_for(cores, frozenset({0, 2, 5, 7}), start) == expected
+    assert cpus_for(cores, frozenset({0, 2, 5, 7}), taken) == expected
 
 
 @given(
-    st.floats(0.05, 1024.0), st.frozensets(st.integers(0, 200), min_size=1), st.integers(0, 10**6)
+    st.floats(0.05, 1024.0),
+    st.frozensets(st.integers(0, 200), min_size=1),
+    st.dictionaries(st.integers(0, 200), st.integers(0, 50)),
 )
 def test_never_one_that_is_not_allowed_and_never_none(
-    cores: float, allowed: frozenset[int], start: int
+    cores: float, allowed: frozenset[int], taken: dict[int, int]
 ) -> None:
-    chosen = cpus_for(cores, allowed, start)
+    chosen = cpus_for(cores, allowed, taken)
 
     assert chosen
     assert set(chosen) <= allowed
@@ -42,4 +44,4 @@ def test_never_one_that_is_not_allowed_and_never_none(
 
 def test_no_processor_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="no processor"):
-        cpus_for(1.0, frozenset(), 0)
+        cpus_for(1.0, frozenset(), {})
