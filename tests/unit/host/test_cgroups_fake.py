@@ -80,7 +80,6 @@ def test_a_worker_is_limited_shown_and_read_back_in_version_2(tmp_path: Path) ->
         "memory.swap.max": "0",
         "memory.oom.group": "1",
         "cpu.max": "10000 20000",
-        "cpu.weight": "12",
         "pids.max": "9",
     }
 
@@ -306,7 +305,6 @@ def test_version_1_groups_are_made_below_our_own_of_each_hierarchy(tmp_path: Pat
         "memory.memsw.limit_in_bytes": str(64 * MIB),
         "cpu.cfs_period_us": "20000",
         "cpu.cfs_quota_us": "10000",
-        "cpu.shares": "128",
         "pids.max": "9",
     }
 
