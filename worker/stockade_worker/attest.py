@@ -29,7 +29,7 @@ def attest(plan: Plan) -> dict[str, int]:
     if plan.tier == NONE:
         return {}
     acts: dict[str, Callable[[], object]] = {
-        "read_outside": lambda: _opened("/etc/passwd", os.O_RDONLY),
+        "read_outside": lambda: _opened("/proc/1/status", os.O_RDONLY),
         "read_packages": lambda: _opened(f"{plan.base}/stockade_worker/plan.py", os.O_RDONLY),
         "write_packages": lambda: _opened(f"{plan.base}/attest", os.O_WRONLY | os.O_CREAT),
         "write_scratch": lambda: _written(f"{plan.scratch}/attest"),

@@ -229,25 +229,40 @@ class Nursery:
             os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if not namespaced:
-            self._kill_orphans()
+            while self._kill_orphans(wait=True):  # children of a killed one come to us
+                pass
         self._reply(number, ENDED, status)
 
-    def _kill_orphans(self) -> None:
-        """End what left its worker and came to us (PR_SET_CHILD_SUBREAPER): there is no daemon."""
+    def _kill_orphans(self, *, wait: bool = False) -> int:
+        """End what left its worker and came to us (PR_SET_CHILD_SUBREAPER): there is no daemon.
+        Returns how many there were.
+        """
         known = {pid for _, pid, _ in self._children.values()}
         known |= {self._spare.pid} if self._spare is not None else set()
+        found = 0
         for pid in own_children():
             if pid not in known:
+                found += 1
                 with contextlib.suppress(ProcessLookupError, ChildProcessError):
                     os.kill(pid, signal.SIGKILL)  # our own child and not reaped
-                    os.waitpid(pid, os.WNOHANG)  # or the next time
+                    os.waitpid(pid, 0 if wait else os.WNOHANG)
+        return found
 
     def _reply(self, number: int, what: int, value: int, fd: int | None = None) -> None:
         data = REPLY.pack(number, what, value)
         try:
             socket.send_fds(self._control, [data], [] if fd is None else [fd])
-        except OSError:  # the host is gone
+        except (BrokenPipeError, ConnectionResetError):  # the host is gone
             self._end_all()
+        except OSError as error:  # as where a user has too many descriptors on their way: unix(7)
+            if fd is None:
+                raise
+            _, pid, _ = self._children.pop(fd)
+            self._poll.unregister(fd)
+            os.kill(pid, signal.SIGKILL)  # our own child and not reaped
+            os.waitpid(pid, 0)
+            os.close(fd)
+            self._reply(number, FAILED, error.errno or 0)
 
     @staticmethod
     def _close(fds: list[int]) -> None:

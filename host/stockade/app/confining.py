@@ -21,11 +21,11 @@ from stockade.packages import plugin_path
 from stockade.process import Program
 from stockade.sandbox.layout import Layout, find_layout
 from stockade.sandbox.ownership import give_to
-from stockade.sandbox.paths import Found, find, find_granted
+from stockade.sandbox.paths import Found, find, find_granted, refuse_kept
 from stockade.sandbox.plan import Grants, Own, compare_acts, layers_of, places_of, plan_worker
 from stockade.sandbox.processors import cpus_for
 from stockade.sandbox.remedies import remedy_for
-from stockade.sandbox.uids import lease, sweep
+from stockade.sandbox.uids import Lease, lease, sweep
 from stockade.settings import TIERS, Home, Settings
 from stockade.state import Installed
 from stockade.supervisor import Answer, Launch, Prepared, Probe
@@ -88,6 +88,7 @@ class Confining:
         self._layout: Layout | None = None
         self._reached: Reached | None = None
         self._looking = anyio.Lock()
+        self._held: dict[str, tuple[Lease, int]] = {}  # data folder: its user, workers that are it
         self._taken: Counter[int] = Counter()  # processor: workers that have it
 
     @property
@@ -234,9 +235,19 @@ class Confining:
         granted = record.granted
         wanted = {str(rule): READ for rule in granted.read if not rule.is_data}
         wanted |= {str(rule): WRITE for rule in granted.write if not rule.is_data}
+        refuse_kept(wanted, record.name)
+        code = self.layout.code
         return Grants(
             paths=tuple(
-                (find_granted(path, home=str(self._home), plugin=record.name), access)
+                (
+                    find_granted(
+                        path,
+                        home=str(self._home),
+                        plugin=record.name,
+                        code=code if access == WRITE else (),
+                    ),
+                    access,
+                )
                 for path, access in wanted.items()
             ),
             data=_data_access(granted),
@@ -248,15 +259,38 @@ class Confining:
         """A user for one worker, -1 where it stays the host's own."""
         if not self._as_root or tier == NONE:
             return -1
-        sandbox = self._settings.sandbox
-        wanted = own.data.owner if own.data is not None and tier == RESTRICTED else None
-        taken = lease(sandbox.first_uid, sandbox.last_uid, wanted=wanted)
-        stack.callback(taken.release)
+        shared = own.data.path if own.data is not None and tier == RESTRICTED else ""
+        taken = self._leased(shared, own.data.owner if own.data is not None else None)
+        stack.callback(self._give_back, taken, shared)
         if tier == RESTRICTED:  # nothing maps ids there: what it shall own has to be its own
             for folder in (own.scratch, own.data):
                 if folder is not None:
                     give_to(folder.path, taken.uid)
         return taken.uid
+
+    def _leased(self, shared: str, wanted: int | None) -> Lease:
+        """A user: one for all workers that share a data folder where nothing maps ids, else a new
+        one.
+        """
+        sandbox = self._settings.sandbox
+        held = self._held.get(shared)
+        if held is None:
+            return self._hold(shared, lease(sandbox.first_uid, sandbox.last_uid, wanted=wanted))
+        return self._hold(shared, held[0])
+
+    def _hold(self, shared: str, taken: Lease) -> Lease:
+        if shared:
+            _, holders = self._held.get(shared, (taken, 0))
+            self._held[shared] = taken, holders + 1
+        return taken
+
+    def _give_back(self, taken: Lease, shared: str) -> None:
+        holders = self._held[shared][1] - 1 if shared else 0
+        if holders:
+            self._held[shared] = taken, holders
+            return
+        self._held.pop(shared, None)
+        taken.release()
 
 
 def judged(plan: Plan, answer: Answer) -> Answer:

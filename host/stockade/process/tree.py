@@ -92,6 +92,28 @@ class Tree:
             processes=len(found),
         )
 
+    def pids(self) -> tuple[int, ...]:
+        """All of it now, looked up anew where it may start processes."""
+        if self._follow:
+            self._look()
+        return self.pid, *self._born
+
+    def shared_bytes(self) -> int:
+        """How large the anonymous memory is that it has mapped to share; used or not, for what was
+        used once and given back is in no other figure. Some 0.3 ms a process.
+        """
+        total = 0
+        for pid in (self.pid, *self._born):
+            try:
+                text = Path(self._proc, str(pid), "maps").read_bytes()
+            except OSError:  # it has ended meanwhile
+                continue
+            for line in text.splitlines():
+                if line.endswith(b"/dev/zero (deleted)"):
+                    first, _, last = line.split(b" ", 1)[0].partition(b"-")
+                    total += int(last, 16) - int(first, 16)
+        return total
+
     def proportional_bytes(self) -> int | None:
         """The memory with each shared page counted once; None where the kernel does not show it.
 

@@ -28,6 +28,7 @@ _CERTIFICATES: Final = (
     "/usr/share/ca-certificates",
 )
 _NOT_OURS: Final = ("site-packages", "dist-packages")
+_OWN_CODE: Final = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
 _ROOT_LINKS: Final = ("/bin", "/lib", "/lib64", "/sbin")
 
 
@@ -36,7 +37,8 @@ class Layout:
     """Targets and what lies at them on this machine; `links` as (name, what it points to).
 
     `needed` is every worker's, `certificates` a tunnel's, `programs` those of one that may start
-    programs. `blanks` are folders inside that are covered.
+    programs. `blanks` are folders inside that are covered, `code` the folders that this host runs
+    code from.
     """
 
     needed: tuple[tuple[str, Found], ...]
@@ -44,6 +46,7 @@ class Layout:
     programs: tuple[tuple[str, Found], ...]
     devices: tuple[tuple[str, Found], ...]
     blanks: tuple[str, ...]
+    code: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
 
 
@@ -63,6 +66,7 @@ def find_layout() -> Layout:
             for name in _NOT_OURS
             if Path(place := f"{folder}/{name}").is_dir()
         ),
+        code=tuple(dict.fromkeys(os.path.realpath(path) for path in (*folders, *_OWN_CODE))),
         links=tuple(
             (name, str(Path(name).readlink())) for name in _ROOT_LINKS if Path(name).is_symlink()
         ),

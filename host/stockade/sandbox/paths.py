@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from stockade.errors import Refused
+from stockade_worker.plan import READ, WRITE
 
-__all__ = ["FORBIDDEN", "Found", "find", "find_granted"]
+__all__ = ["FORBIDDEN", "Found", "find", "find_granted", "refuse_kept"]
 
 # No grant opens these: they are the kernel's, or made anew for every worker.
-FORBIDDEN: Final = ("/", "/dev", "/proc", "/sys", "/run", "/stockade")
+FORBIDDEN: Final = ("/dev", "/proc", "/sys", "/run", "/stockade")
+OWN_PLACES: Final = ("/", "/tmp")  # noqa: S108  # every worker has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,26 @@ def find(path: str) -> Found:
     )
 
 
-def find_granted(path: str, *, home: str, plugin: str) -> Found:
+def find_granted(path: str, *, home: str, plugin: str, code: tuple[str, ...] = ()) -> Found:
     """What lies at a granted path. Raises Refused, with what to do, where it is not to be used.
 
+    `code` are folders that the host runs code from, for a path that may be written to.
     It is looked at anew at every start: what was a folder when it was granted may be a link now.
     """
     remedy = f"see `stockade permissions show {plugin}`, and revoke or mend it"
     name = f"the path {path}, which plugin {plugin} was granted,"
-    for place in (*FORBIDDEN[1:], home):
+    for place in (*FORBIDDEN, home):
         if _is_inside(path, place):
             raise Refused(f"{name} is not to be had: it lies in {place}", remedy=remedy)
-    if path == "/" or _is_inside(home, path):
+    if path in OWN_PLACES:
+        raise Refused(f"{name} is not to be had: every worker has one of its own", remedy=remedy)
+    for place in code:
+        if _is_inside(path, place) or _is_inside(place, path):
+            raise Refused(
+                f"{name} is not to be had for writing: stockade runs code from {place}",
+                remedy=remedy,
+            )
+    if _is_inside(home, path):
         raise Refused(f"{name} is not to be had: stockade's own files lie in it", remedy=remedy)
     try:
         found = find(path)
@@ -73,6 +85,21 @@ def find_granted(path: str, *, home: str, plugin: str) -> Found:
     if not found.is_folder and not _is_plain_file(path):
         raise Refused(f"{name} is neither a file nor a folder", remedy=remedy)
     return found
+
+
+def refuse_kept(wanted: Mapping[str, str], plugin: str) -> None:
+    """Refuse a path for reading below one for writing: it would be written to all the same, by
+    Landlock's rules, which add up, or by moving away the folder that it lies in.
+    """
+    for path, access in wanted.items():
+        for above, allowed in wanted.items():
+            if (access, allowed) == (READ, WRITE) and _is_inside(path, above):
+                raise Refused(
+                    f"plugin {plugin} was granted {path} for reading and {above}, in which it "
+                    "lies, for writing",
+                    why="the first cannot be kept from being changed through the second",
+                    remedy=f"revoke one: stockade permissions revoke {plugin} write:{above}",
+                )
 
 
 def _opened(path: str) -> int:

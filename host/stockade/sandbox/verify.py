@@ -20,6 +20,14 @@ __all__ = ["Mounted", "Seen", "compare", "look", "parse_mounts"]
 
 PROC: Final = Path("/proc")
 NAMESPACES: Final = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
+KERNELS: Final = frozenset(  # file systems that show the machine, wherever they are mounted
+    (
+        *("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs", "tracefs"),
+        *("securityfs", "configfs", "bpf", "mqueue", "nsfs", "binfmt_misc", "pstore", "efivarfs"),
+        "fusectl",
+    )
+)
+PROPAGATED: Final = ("shared:", "master:")
 MAX_FILE: Final = 256 * 1024
 FILTERS: Final = {FULL: 2, RESTRICTED: 2, NONE: 0}  # ours, beside those that the host has itself
 _SETS: Final = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -58,23 +66,26 @@ class Seen:
     cgroup: str = ""
     cpus: frozenset[int] = field(default=frozenset())
     descriptors: Mapping[int, str] = field(default_factory=dict)
+    inodes: Mapping[str, int] = field(default_factory=dict)  # of what is mounted where
 
 
 def look(pid: int, proc: Path = PROC) -> Seen:
     """Read what is to be seen of `pid`, a worker that is not reaped. Raises OSError."""
     host_status, host_namespaces = _host(proc)
     there = proc / str(pid)
+    mounts = parse_mounts(_text(there / "mountinfo"))
     return Seen(
         status=_table(there / "status"),
         namespaces=_links(there / "ns"),
         limits=_limits(there / "limits"),
-        mounts=parse_mounts(_text(there / "mountinfo")),
+        mounts=mounts,
         host_status=host_status,
         host_namespaces=host_namespaces,
         uid=os.getuid(),
         cgroup=_text(there / "cgroup"),
         cpus=frozenset(os.sched_getaffinity(pid)),
         descriptors=_descriptors(there / "fd"),
+        inodes=_inodes(there / "root", mounts),
     )
 
 
@@ -99,7 +110,7 @@ def compare(plan: Plan, seen: Seen) -> list[str]:
     if plan.cpus and seen.cpus != frozenset(plan.cpus):
         wrong.append(f"it may run on processors {sorted(seen.cpus)}, not {list(plan.cpus)}")
     if plan.tier == FULL:
-        wrong += [*_namespaces(seen), *_mounts(plan, seen.mounts)]
+        wrong += [*_namespaces(seen), *_mounts(plan, seen.mounts, seen.inodes)]
     return wrong
 
 
@@ -115,8 +126,8 @@ def _user(plan: Plan, seen: Seen) -> Iterable[str]:
         expected = right if name == "Uid" or plan.uid >= 0 else None
         if expected is not None and ids != {expected}:
             yield f"its {name} is {sorted(ids)}, not {expected}"
-    if plan.uid >= 0 and seen.status.get("Groups", "").split():
-        yield f"it has the groups {seen.status['Groups']}"
+    if plan.uid >= 0 and seen.status.get("Groups", "not shown").split():
+        yield f"its groups are {seen.status.get('Groups', 'not shown')}, not none"
 
 
 def _capabilities(plan: Plan, seen: Seen) -> Iterable[str]:
@@ -141,8 +152,8 @@ def _open_files(plan: Plan, seen: Seen) -> Iterable[str]:
 def _filters(plan: Plan, seen: Seen) -> Iterable[str]:
     if seen.status.get("Seccomp") != "2":
         yield "no seccomp filter is on"
-    if "Seccomp_filters" in seen.status:  # Linux 5.9
-        have = int(seen.status["Seccomp_filters"])
+    if "Seccomp_filters" in seen.host_status:  # Linux 5.9
+        have = int(seen.status.get("Seccomp_filters", "-1"))
         right = FILTERS[plan.tier] + int(seen.host_status.get("Seccomp_filters", "0"))
         if have != right:
             yield f"{have} seccomp filters are on, not {right}"
@@ -168,13 +179,15 @@ def _namespaces(seen: Seen) -> Iterable[str]:
         yield "it is not the first process of its PID namespace"
 
 
-def _mounts(plan: Plan, mounts: tuple[Mounted, ...]) -> Iterable[str]:
+def _mounts(plan: Plan, mounts: tuple[Mounted, ...], found: Mapping[str, int]) -> Iterable[str]:
     planned = {mount.target: mount for mount in plan.mounts}
     made = {"/": {"ro"}, plan.scratch: {"nosuid", "nodev", "noexec"}}
     made.update({blank: {"ro", "nosuid", "nodev", "noexec"} for blank in plan.blanks})
     met: set[str] = set()
     for mounted in mounts:
         target = mounted.target
+        if target in met:
+            yield f"{target} is mounted twice"
         met.add(target)
         if target in made:
             if mounted.kind != "tmpfs" or not made[target] <= mounted.options:
@@ -183,11 +196,17 @@ def _mounts(plan: Plan, mounts: tuple[Mounted, ...]) -> Iterable[str]:
         one = planned.get(target) or _above(target, planned)
         if one is None:
             yield f"{target} is mounted and was not planned"
+        elif mounted.kind in KERNELS and one.access != DEVICE:
+            yield f"{target} is a file system of the kernel's ({mounted.kind})"
+        elif any(option.startswith(PROPAGATED) for option in mounted.options):
+            yield f"{target} takes part in mounts and unmounts elsewhere"
         elif not _wanted(one) <= mounted.options:
             missing = _wanted(one) - mounted.options
             yield f"{target} is mounted without {' and '.join(sorted(missing))}"
         elif target in planned and mounted.device != _numbers(one.device):
             yield f"{target} is another file system than was planned"
+        elif target in planned and found.get(target, one.inode) != one.inode:
+            yield f"{target} is another file than was planned"
     for target in sorted({*planned, *made} - met):
         yield f"{target} is not mounted"
 
@@ -210,7 +229,7 @@ def _numbers(device: int) -> tuple[int, int]:
 def parse_mounts(text: str) -> tuple[Mounted, ...]:
     """The lines of a mountinfo file; targets with their escapes undone."""
     found = []
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         major, _, minor = fields[2].partition(":")
@@ -221,7 +240,7 @@ def parse_mounts(text: str) -> tuple[Mounted, ...]:
                 device=(int(major), int(minor)),
                 kind=kind,
                 # Read-only may be the mount's or the file system's.
-                options=frozenset(fields[5].split(",")),
+                options=frozenset((*fields[5].split(","), *fields[6:])),
                 size=next((word for word in options.split(",") if word.startswith("size=")), ""),
             )
         )
@@ -236,11 +255,15 @@ def _unescaped(text: str) -> str:
 
 def _text(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(MAX_FILE).decode("utf-8", "surrogateescape")
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"{path} has more than {MAX_FILE} bytes")
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _table(path: Path) -> dict[str, str]:
-    pairs = (line.partition(":") for line in _text(path).splitlines())
+    # Not splitlines(): a name may hold what it takes for the end of a line.
+    pairs = (line.partition(":") for line in _text(path).split("\n"))
     return {name: said.strip() for name, _, said in pairs}
 
 
@@ -252,6 +275,13 @@ def _limits(path: Path) -> dict[str, str]:
 def _links(folder: Path) -> dict[str, str]:
     read: Callable[[Path], str] = os.readlink
     return {name: read(folder / name) for name in (*NAMESPACES, "user")}
+
+
+def _inodes(root: Path, mounts: tuple[Mounted, ...]) -> dict[str, int]:
+    """What lies at each place of its tree, as it sees it; none where that is not its own."""
+    if not any(mounted.target == "/" and mounted.kind == "tmpfs" for mounted in mounts):
+        return {}
+    return {one.target: Path(f"{root}{one.target}").lstat().st_ino for one in mounts}
 
 
 def _descriptors(folder: Path) -> dict[int, str]:

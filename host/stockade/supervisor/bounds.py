@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ import anyio.lowlevel
 
 from stockade.process.quota import Allowance, Over, Quota
 from stockade.process.tree import Sample, Tree, can_follow
-from stockade.sandbox.cgroups import Cgroups, Counts, Group
+from stockade.sandbox.cgroups import CgroupError, Cgroups, Counts, Group
 from stockade_sdk.limits import Limits
 
 from .budget import (
@@ -23,6 +23,7 @@ from .budget import (
     Exceeded,
     limits_note,
     over_budget,
+    over_shared,
     share_note,
     wants_proportional,
 )
@@ -108,7 +109,9 @@ class Bounds:
             raise StartRefused("its worker is not in the control group that was made for it")
 
     def kill(self) -> None:
-        """End all of it, where a group can; for the rest there is the child's own end."""
+        """End all of it, where a group can; for the rest there is the child's own end. Raises
+        CgroupError.
+        """
         if self.group is not None:
             self.group.kill()
 
@@ -148,6 +151,11 @@ class Bounds:
             self._readings.append((self._clock(), self.counts))
             if "cpu" not in self._controllers and (sample := self._tree.sample()) is not None:
                 self._samples.append(sample)
+            if "memory" not in self._controllers:
+                exceeded = over_shared(self._tree.shared_bytes(), self.limits)
+                if exceeded is not None:
+                    over(exceeded)
+                    return
             if self._subprocess and self.counts.oom_kills:
                 # The kernel ended one of its processes; version 2 would have ended all of them.
                 over(Exceeded("memory", "one of its processes was ended for want of memory"))
@@ -161,16 +169,22 @@ class Bounds:
         allowance: Allowance,
         over: Callable[[Exceeded], None],
     ) -> None:
-        quota = Quota(folder, allowance, pids=lambda: [self._pid])
         try:
-            while True:
+            with Quota(folder, allowance, pids=self._pids) as quota:
                 found = quota.tick()
-                if found is not None:
-                    over(Exceeded(name, f"{name}: {found.reason}", found.remedy))
-                    return
-                await anyio.sleep(SCANNING_S if quota.scanning else QUOTA_S)
-        finally:
-            quota.close()
+                while found is None:
+                    await anyio.sleep(SCANNING_S if quota.scanning else QUOTA_S)
+                    found = quota.tick()
+        except OSError as error:
+            # Its owner may close it to us (fchmod(2)): what cannot be counted is too much.
+            found = Over(
+                f"it cannot be looked at: {error.strerror}", f"make {folder} readable again"
+            )
+        over(Exceeded(name, f"{name}: {found.reason}", found.remedy))
+
+    def _pids(self) -> Iterable[int]:
+        assert self._tree is not None
+        return self._tree.pids()
 
     def read(self) -> None:
         """Read the counters; the last ones stay where they cannot be read any more."""
@@ -194,15 +208,21 @@ class Bounds:
             return None
         return share_note(samples[0], samples[-1], self.limits.cpu_cores)
 
-    async def remove(self) -> None:
-        """Take its group away; whatever is in it is killed first."""
+    async def remove(self) -> bool:
+        """Take its group away; whatever is in it is killed first. False where it stays, for the
+        host's end or the next start to remove.
+        """
         if self.group is None:
-            return
-        with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(REMOVE_S):
+            return True
+        with anyio.CancelScope(shield=True), anyio.move_on_after(REMOVE_S):
+            try:
                 self.kill()
                 while not self.group.try_remove():  # noqa: ASYNC110  # the kernel tells nobody
                     await anyio.sleep(REMOVE_STEP_S)
+            except CgroupError:
+                return False
+            return True
+        return False
 
 
 async def measured(folder: Path) -> Over | None:

@@ -52,6 +52,17 @@ def over_budget(
     return None
 
 
+def over_shared(shared_bytes: int, limits: Limits) -> Exceeded | None:
+    """Whether the memory that a tree has mapped to share is more than it may use."""
+    if shared_bytes <= limits.memory_bytes:
+        return None
+    return Exceeded(
+        "memory",
+        f"it mapped {_mib(shared_bytes)} of memory to share, {_mib(limits.memory_bytes)} are "
+        "allowed",
+    )
+
+
 def wants_proportional(sample: Sample, limits: Limits) -> bool:
     """Whether the verdict hangs on pages that several processes of it share."""
     return sample.processes > 1 and sample.rss_bytes > limits.memory_bytes

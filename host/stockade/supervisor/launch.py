@@ -121,10 +121,12 @@ class Started:
     tunnel: socket.socket | None  # our end, for the egress
     _stack: ExitStack
 
-    async def end(self) -> None:
-        """Give back what the start took; twice is once."""
-        await self.bounds.remove()
-        self._stack.close()
+    async def end(self) -> bool:
+        """Give back what the start took; twice is once. False where a control group stays."""
+        try:
+            return await self.bounds.remove()
+        finally:
+            self._stack.close()
 
 
 async def start(

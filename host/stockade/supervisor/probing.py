@@ -62,7 +62,8 @@ class PlanPipe:
     def send(self) -> None:
         """Let the child go on; where it has gone, nobody reads it."""
         os.set_blocking(self._write, False)
-        os.write(self._write, self._data)
+        if os.write(self._write, self._data) != len(self._data):
+            raise StartRefused("its plan did not go into a pipe; see pipe(7) on pipe-user-pages")
         self._close()
 
     def __exit__(

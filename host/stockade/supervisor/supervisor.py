@@ -9,6 +9,7 @@ from __future__ import annotations
 import random as _random
 import secrets
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -310,12 +311,21 @@ class Supervisor:
             on_denied=partial(self._on_denied, runtime.name),
             clock=self._clock,
         )
-        self._tasks.start_soon(self._live, worker, delay_s, name=f"worker of {runtime.name}")
+        self._tasks.start_soon(self._live, crew, worker, delay_s, name=f"worker of {runtime.name}")
         return worker
 
-    async def _live(self, worker: Worker, delay_s: float) -> None:
+    async def _live(self, crew: Crew, worker: Worker, delay_s: float) -> None:
         assert self._means is not None
-        await worker.run(self._means, delay_s=delay_s)
+        try:
+            await worker.run(self._means, delay_s=delay_s)
+        except Exception as error:  # noqa: BLE001  # a fault of ours ends this worker and no other
+            lines = traceback.format_exception(error)
+            for line in "".join(lines).splitlines():
+                self._on_line(crew.name, "host", line)
+            if worker in crew.workers:
+                worker.error = ProviderError(ErrorKind.UNKNOWN, f"its supervision failed: {error}")
+                crew.withdraw(worker)
+                crew.bury(worker)
 
 
 async def _close_cgroups(cgroups: Cgroups | None) -> None:

@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from stockade.channel.channel import BROKEN
 from stockade.errors import HostError, Refused
 from stockade.process import Child, Exit, Usage, plain, removing
+from stockade.sandbox.cgroups import CgroupError
 from stockade.settings import SupervisionSettings
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
@@ -190,7 +191,10 @@ class Worker:
         if self.child is not None:
             self.child.kill()
         if self._bounds is not None:
-            self._bounds.kill()
+            try:
+                self._bounds.kill()
+            except CgroupError as error:  # the child's own end, and its namespace's, is asked for
+                self._on_text("host", f"its control group could not be killed: {error}")
         self._called_off.set()
 
     def _blame(self) -> None:
@@ -263,7 +267,8 @@ class Worker:
         finally:
             await self._close()
             if started is not None:
-                await started.end()
+                if not await started.end():
+                    self._on_text("host", "its control group is left for the next start to remove")
                 await _clear(started.scratch)
 
     async def _start(self, means: Means, tasks: TaskGroup) -> Started | None:

@@ -53,6 +53,7 @@ LAYOUT = Layout(
     certificates=(CERTIFICATES,),
     programs=(PROGRAMS, LIBRARY),
     devices=(NULL,),
+    code=(),
     blanks=("/usr/lib/python3/site-packages",),
     links=(("/lib", "usr/lib"),),
 )

@@ -93,6 +93,7 @@ def signals(own_pid: int | None) -> dict[str, Rule]:
     return dict.fromkeys(whole_process, only("to itself", Check(0, (own_pid,))))
 
 
+RENAME_WHITEOUT = 4  # renameat2(2)
 CREATE = 0o100 | 0o20000000  # O_CREAT, and the bit of O_TMPFILE that no other flag has
 TRUNCATE, ACCESS_MODE = 0o1000, 3  # O_TRUNC, O_ACCMODE
 SET_ID = 0o6000  # S_ISUID, S_ISGID, as in systemd's RestrictSUIDSGID
@@ -100,7 +101,7 @@ FCNTLS = {
     "F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4,
     "F_GETLK": 5, "F_SETLK": 6, "F_SETLKW": 7,
     "F_OFD_GETLK": 36, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38,
-    "F_DUPFD_CLOEXEC": 1030, "F_SETPIPE_SZ": 1031, "F_GETPIPE_SZ": 1032, "F_GET_SEALS": 1034,
+    "F_DUPFD_CLOEXEC": 1030, "F_GETPIPE_SZ": 1032, "F_GET_SEALS": 1034,
 }  # fmt: skip
 IOCTLS = {
     "TCGETS": 0x5401, "TIOCGWINSZ": 0x5413, "FIONREAD": 0x541B,
@@ -120,6 +121,8 @@ def files(*, others_in_sight: bool) -> dict[str, Rule]:
         "open": opening(1),
         "openat": opening(2),
         "creat": without_set_id(1),
+        # RENAME_WHITEOUT leaves a device node behind, which Landlock does not see.
+        "renameat2": only("no whiteouts", Check(4, (0,), RENAME_WHITEOUT)),
         "mkdir": without_set_id(1),
         "mkdirat": without_set_id(2),
         # Not F_SETOWN and F_SETSIG: with O_ASYNC they make the kernel send any signal to any
@@ -184,12 +187,12 @@ def sockets(*, tunnel: bool) -> dict[str, Rule]:
             tuple((Check(1, (level,)), Check(2, names)) for level, names in options.items()),
             errno.ENOPROTOOPT,
         ),
-        "sendmsg": only("no MSG_FASTOPEN", Check(2, (0,), MSG_FASTOPEN)),
-        "sendmmsg": only("no MSG_FASTOPEN", no_fast_open),
         "sendto": only("to the other end", no_fast_open, Check(4, (0,), whole=True)),
     }
     if tunnel:
         stream = (Check(1, (SOCK_STREAM,), TYPE), Check(2, (0, IPPROTO_TCP)))  # MPTCP: Landlock #54
+        rules["sendmsg"] = only("no MSG_FASTOPEN", Check(2, (0,), MSG_FASTOPEN))
+        rules["sendmmsg"] = only("no MSG_FASTOPEN", no_fast_open)
         rules["socket"] = only("TCP", Check(0, (AF_INET, AF_INET6)), *stream)
         rules["sendto"] = only("no MSG_FASTOPEN", no_fast_open)
     return rules

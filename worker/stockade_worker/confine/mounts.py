@@ -46,7 +46,10 @@ def build(plan: Plan) -> None:
     for one, tree in trees:
         target = place + one.target
         _make_place(target, folder=_is_folder(tree))
-        syscalls.move_mount(tree, target)
+        # A place in a folder that was granted is somebody's to exchange: no link is followed.
+        there = syscalls.open_without_links(target, os.O_PATH | os.O_CLOEXEC)
+        syscalls.move_mount(tree, there)
+        os.close(there)
         os.close(tree)
     for path in plan.blanks:
         syscalls.mount("blank", place + path, "tmpfs", _TMPFS | syscalls.MS_RDONLY, BLANK_OPTIONS)

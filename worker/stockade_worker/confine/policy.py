@@ -26,7 +26,7 @@ ALWAYS = {  # allowed with any arguments
         fadvise64 readahead sendfile copy_file_range pipe pipe2 eventfd eventfd2""",
     "paths, as far as mounts and Landlock let": """
         stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 getdents
-        getdents64 getcwd chdir fchdir readlink readlinkat rename renameat renameat2 unlink
+        getdents64 getcwd chdir fchdir readlink readlinkat rename renameat unlink
         unlinkat rmdir umask""",
     "waiting": """
         poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait

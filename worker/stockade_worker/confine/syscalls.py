@@ -28,7 +28,7 @@ MOUNT_ATTR_IDMAP = 0x100000  # mount_setattr(2)
 AT_FDCWD = -100
 AT_EMPTY_PATH, AT_RECURSIVE = 0x1000, 0x8000
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 1, 0o2000000
-MOVE_MOUNT_F_EMPTY_PATH = 4
+MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 2, 4  # openat2(2)
 
 # The same numbers on x86-64 and aarch64: they came after the tables were joined.
@@ -153,9 +153,10 @@ def mount_setattr(fd: int, path: str, attributes: int, *, flags: int = 0, userns
     syscall(_CALLS["mount_setattr"], fd, path.encode(), flags, ctypes.byref(wanted), size)
 
 
-def move_mount(tree: int, target: str) -> None:
-    """Attach a detached tree (move_mount(2))."""
-    syscall(_CALLS["move_mount"], tree, b"", AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH)
+def move_mount(tree: int, target: int) -> None:
+    """Attach a detached tree at an open place (move_mount(2))."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    syscall(_CALLS["move_mount"], tree, b"", target, b"", flags)
 
 
 def unshare(flags: int) -> None:
