@@ -50,6 +50,7 @@ class Mounted:
     kind: str
     options: frozenset[str]
     size: str = ""
+    tied: bool = False  # mounts and unmounts elsewhere are seen here, or the other way round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +199,7 @@ def _mounts(plan: Plan, mounts: tuple[Mounted, ...], found: Mapping[str, int]) -
             yield f"{target} is mounted and was not planned"
         elif mounted.kind in KERNELS and one.access != DEVICE:
             yield f"{target} is a file system of the kernel's ({mounted.kind})"
-        elif any(option.startswith(PROPAGATED) for option in mounted.options):
+        elif mounted.tied:
             yield f"{target} takes part in mounts and unmounts elsewhere"
         elif not _wanted(one) <= mounted.options:
             missing = _wanted(one) - mounted.options
@@ -240,7 +241,8 @@ def parse_mounts(text: str) -> tuple[Mounted, ...]:
                 device=(int(major), int(minor)),
                 kind=kind,
                 # Read-only may be the mount's or the file system's.
-                options=frozenset((*fields[5].split(","), *fields[6:])),
+                options=frozenset(fields[5].split(",")),
+                tied=any(word.startswith(PROPAGATED) for word in fields[6:]),
                 size=next((word for word in options.split(",") if word.startswith("size=")), ""),
             )
         )

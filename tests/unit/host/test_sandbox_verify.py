@@ -119,7 +119,21 @@ def test_a_worker_as_planned_is_right(plan: Plan, seen: Seen) -> None:
         (with_status(NoNewPrivs="0"), "no_new_privs is not set"),
         (with_status(Uid="0\t0\t0\t0"), f"its Uid is [0], not {USER}"),
         (with_status(Gid=f"{USER}\t{USER}\t0\t{USER}"), f"its Gid is [0, {USER}], not {USER}"),
-        (with_status(Groups="0 27"), "it has the groups 0 27"),
+        (with_status(Groups="0 27"), "its groups are 0 27, not none"),
+        (
+            with_mount("/usr/lib", kind="proc"),
+            "/usr/lib is a file system of the kernel's (proc)",
+        ),
+        (
+            with_mount("/usr/lib", tied=True),
+            "/usr/lib takes part in mounts and unmounts elsewhere",
+        ),
+        (replace(RIGHT, mounts=(*MOUNTS, MOUNTS[1])), "/tmp is mounted twice"),
+        (
+            replace(RIGHT, inodes={"/stockade/data": 4}),
+            "/stockade/data is another file than was planned",
+        ),
+        (replace(RIGHT, descriptors={7: "/home/me"}), "its descriptor 7 is open for /home/me"),
         (with_status(Seccomp="0"), "no seccomp filter is on"),
         (with_status(Seccomp="1"), "no seccomp filter is on"),
         (with_status(Seccomp_filters="1"), "1 seccomp filters are on, not 2"),
@@ -326,7 +340,7 @@ def test_mounts_are_read_with_their_own_options_and_escapes_undone() -> None:
     root, folder, scratch = parse_mounts(MOUNTINFO)
 
     assert root == Mounted(
-        "/", (0, 50), "tmpfs", frozenset(("ro", "nosuid", "nodev")), "size=1024k"
+        "/", (0, 50), "tmpfs", frozenset(("ro", "nosuid", "nodev")), "size=1024k", tied=True
     )
     assert (folder.target, folder.device) == ("/mnt/a b\\c", (8, 1))
     assert "rw" in folder.options  # the mount's word, not that of the file system's errors=
@@ -346,6 +360,10 @@ def test_a_process_is_looked_at_through_the_given_proc(tmp_path: Path) -> None:
         )
         (folder / "mountinfo").write_text(MOUNTINFO)
         (folder / "cgroup").write_text("0::/x\n")
+        (folder / "fd").mkdir()
+        (folder / "fd" / "0").symlink_to("/dev/null")
+        for place in ("mnt/a b\\c", "tmp"):
+            (folder / "root" / place).mkdir(parents=True)
 
     seen = look(os.getpid(), tmp_path)
 
@@ -355,6 +373,9 @@ def test_a_process_is_looked_at_through_the_given_proc(tmp_path: Path) -> None:
     assert len(seen.mounts) == 3
     assert seen.cgroup == "0::/x\n"
     assert seen.cpus == os.sched_getaffinity(0)
+    assert seen.descriptors == {0: "/dev/null"}
+    place = tmp_path / str(os.getpid()) / "root" / "tmp"
+    assert seen.inodes["/tmp"] == place.stat().st_ino
 
 
 def test_a_process_that_is_not_there_raises(tmp_path: Path) -> None:
