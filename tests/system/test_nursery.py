@@ -46,6 +46,15 @@ def work(birth):
             except OSError:
                 continue
             os.write(1, b"fd %d %s\\n" % (number, target.encode()))
+    if word.startswith(b"chain"):  # each the child of the one before
+        for _ in range(int(word[5:])):
+            if os.fork() != 0:
+                while True:
+                    time.sleep(60)
+            os.setsid()
+        os.write(1, b"forked\\n")
+        while True:
+            time.sleep(60)
     if word.startswith(b"fork"):
         for _ in range(int(word[4:])):
             if os.fork() == 0:
@@ -412,11 +421,12 @@ async def test_a_fork_that_is_cancelled_with_everything_else_leaves_nothing(
     assert nursery_pids() == []
 
 
+@pytest.mark.parametrize("word", [b"fork20", b"chain20"])
 async def test_a_childs_own_children_end_with_it_also_those_with_sessions_of_their_own(
-    program: Program, namespaces: bool
+    program: Program, namespaces: bool, word: bytes
 ) -> None:
     async with nesting() as nest:
-        child = await nest.fork(program, namespaces=namespaces, word=b"fork20")
+        child = await nest.fork(program, namespaces=namespaces, word=word)
         await nest.heard("forked")
         tree = [one.pid for one in psutil.Process(child.pid).children(recursive=True)]
 

@@ -8,6 +8,7 @@ from stockade.supervisor.budget import (
     Exceeded,
     limits_note,
     over_budget,
+    over_shared,
     share_note,
     wants_proportional,
 )
@@ -72,3 +73,10 @@ def test_whoever_used_the_whole_share_hears_of_it(seconds: float, used: float, s
     after = Sample(100.0 + seconds, 0, 50.0 + used, 1)
 
     assert (share_note(before, after, 1.0) is not None) == said
+
+
+def test_memory_mapped_to_share_counts_whole_whether_it_is_used_or_not() -> None:
+    assert over_shared(100 * MIB, LIMITS) is None
+    over = over_shared(101 * MIB, LIMITS)
+    assert over is not None
+    assert (over.limit, "101 MiB of memory to share" in over.reason) == ("memory", True)

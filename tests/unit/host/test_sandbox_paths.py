@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from stockade.errors import Refused
-from stockade.sandbox.paths import FORBIDDEN, Found, find, find_granted
+from stockade.sandbox.paths import FORBIDDEN, Found, find, find_granted, refuse_kept
+from stockade_worker.plan import READ, WRITE
 
 HOME = "/home/me/.local/share/stockade"
 
@@ -197,3 +198,29 @@ def test_nothing_stays_open_whether_it_is_found_or_not(place: Path) -> None:
 
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_what_may_be_read_inside_what_may_be_written_is_refused() -> None:
+    with pytest.raises(Refused, match="/srv/a/b for reading and /srv/a") as caught:
+        refuse_kept({"/srv/a": WRITE, "/srv/a/b": READ}, "p")
+
+    assert "permissions revoke p write:/srv/a" in str(caught.value)
+    refuse_kept({"/srv/a": READ, "/srv/a/b": WRITE, "/srv/ab": READ}, "p")
+
+
+@pytest.mark.parametrize("below", ["", "stockade", "stockade/host.py"])
+def test_what_the_host_runs_is_not_to_be_written_to(place: Path, below: str) -> None:
+    code = place / "code"
+    (code / "stockade").mkdir(parents=True)
+    (code / "stockade" / "host.py").touch()
+    wanted = str(code / below)
+
+    with pytest.raises(Refused, match="stockade runs code from"):
+        find_granted(wanted, home="/nowhere", plugin="p", code=(str(code / "stockade"),))
+    assert find_granted(wanted, home="/nowhere", plugin="p").path == wanted
+
+
+@pytest.mark.parametrize("path", ["/", "/tmp"])
+def test_a_place_that_every_worker_has_itself_is_refused(path: str) -> None:
+    with pytest.raises(Refused, match="one of its own"):
+        find_granted(path, home="/nowhere", plugin="p")

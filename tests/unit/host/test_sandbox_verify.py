@@ -374,8 +374,8 @@ def test_a_process_is_looked_at_through_the_given_proc(tmp_path: Path) -> None:
     assert seen.cgroup == "0::/x\n"
     assert seen.cpus == os.sched_getaffinity(0)
     assert seen.descriptors == {0: "/dev/null"}
-    place = tmp_path / str(os.getpid()) / "root" / "tmp"
-    assert seen.inodes["/tmp"] == place.stat().st_ino
+    scratch = tmp_path / str(os.getpid()) / "root" / "tmp"
+    assert seen.inodes["/tmp"] == scratch.stat().st_ino
 
 
 def test_a_process_that_is_not_there_raises(tmp_path: Path) -> None:

@@ -140,3 +140,17 @@ def test_pages_that_are_shared_count_once_in_the_proportional_measure(proc: Proc
     tree.sample()
 
     assert tree.proportional_bytes() == 1000 * 1024
+
+
+def test_memory_that_is_mapped_to_share_is_counted_by_what_is_mapped(tmp_path: Path) -> None:
+    proc = Proc(tmp_path)
+    proc.process(7)
+    (tmp_path / "7" / "maps").write_text(
+        "7f0000000000-7f0000300000 rw-s 00000000 00:01 1   /dev/zero (deleted)\n"
+        "7f0000400000-7f0000500000 rw-p 00000000 00:00 0 \n"
+        "7f0000600000-7f0000700000 r-xp 00000000 08:01 9   /usr/lib/libc.so.6\n"
+    )
+    tree = Tree(7, clock=proc.clock, proc=tmp_path)
+
+    assert tree.shared_bytes() == 0x300000
+    assert Tree(8, clock=proc.clock, proc=tmp_path).shared_bytes() == 0
