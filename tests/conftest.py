@@ -88,11 +88,12 @@ def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def holdings() -> set[str]:
-    """Child processes, open descriptors and threads of this process, one line each."""
+    """Child processes, descriptors and threads of this process, and mounts, one line each."""
     children = psutil.Process().children(recursive=True)
     return {
         *(f"child {child.pid} {name_of(child)}" for child in children),
         *(f"descriptor {fd} {target}" for fd, target in descriptors()),
+        *(f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines()),
         *(f"thread {path.name} {thread_name(path)}" for path in Path("/proc/self/task").iterdir()),
     }
 
