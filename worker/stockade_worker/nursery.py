@@ -173,6 +173,9 @@ class Nursery:
                 return
             if pid == 0:
                 ours.close()
+                # What is written to is copied, a page at a time: better now than when it counts.
+                packages.move(self._birth.places, self._birth.places.folder)
+                loop.warm()
                 self._become(received(theirs))
         self._spare = Spare(pid, pidfd, ours)
         self._poll.register(pidfd, select.POLLIN)

@@ -25,6 +25,7 @@ from .usage import Usage, read_usage
 READ_BYTES: Final = 64 * 1024  # what a pipe holds
 TAIL_LINES: Final = 20  # of stderr, kept for the message about a death
 FLOOD_PAUSE_S: Final = 0.005  # after a read that was thrown away: at most 13 MB/s of host time
+QUIET_S: Final = 1.0  # after a flood: then what was dropped of it is told
 REAP_S: Final = 5.0  # from SIGKILL to the end of anything that is not stuck in the kernel
 SETTLE_S: Final = 0.1  # after the end: how long a pipe that a lost grandchild holds is still read
 
@@ -178,7 +179,11 @@ class Child:
         try:
             while True:
                 # Through the loop every time: a child that never stops printing must not hold it.
-                await anyio.wait_readable(fd)
+                with anyio.move_on_after(QUIET_S if lines.owes_word else None) as quiet:
+                    await anyio.wait_readable(fd)
+                if quiet.cancelled_caught:
+                    give(lines.settle())
+                    continue
                 try:
                     data = os.read(fd, READ_BYTES)
                 except BlockingIOError:

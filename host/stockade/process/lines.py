@@ -79,6 +79,15 @@ class Lines:
         self._extend(pieces[-1], lines)
         return lines
 
+    @property
+    def owes_word(self) -> bool:
+        """Whether something was dropped that was not told of yet."""
+        return self._unreported > 0
+
+    def settle(self) -> list[str]:
+        """It is quiet now: what was dropped is told of."""
+        return self._report()
+
     def end(self) -> list[str]:
         """The last line, where it had no newline, and what was dropped."""
         lines = self._report()

@@ -80,3 +80,18 @@ def test_whatever_comes_lines_are_printable_and_short(pieces: list[bytes]) -> No
 @given(st.text())
 def test_plain_text_is_one_printable_line(text: str) -> None:
     assert plain(text).isprintable()
+
+
+def test_what_was_dropped_is_told_when_it_is_quiet_and_then_no_more() -> None:
+    lines = Lines(0.0)
+    lines.feed(b"x" * BURST_BYTES, 0.0)
+    owed = [lines.owes_word]
+    lines.feed(b"y" * 100, 0.0)
+    owed.append(lines.owes_word)
+
+    told = lines.settle()
+    owed.append(lines.owes_word)
+
+    assert told == ["100 bytes dropped"]
+    assert owed == [False, True, False]
+    assert lines.end() == []
