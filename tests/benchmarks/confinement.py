@@ -439,7 +439,7 @@ def churn() -> list[Row]:
             for number in range(PLUGINS)
         ]
         home = install(Home(folder / "home"), [*plugins, plugin_folder(folder, "one", PLAIN)])
-        anyio.run(_churn, home, 1, 1)  # makes what is kept
+        anyio.run(_churn, home, PLUGINS, 1)  # makes what is kept
         before, kept = holdings(), machine(home)
         most, took, cycle = anyio.run(_churn, home, AT_ONCE, CYCLES)
         left = [*wait_until_released(before), *sorted(machine(home) - kept)]
