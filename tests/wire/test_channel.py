@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stockade.channel.channel import Channel
+from stockade.channel.channel import CHATS_A_TURN, Channel
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorInfo, ErrorKind, ProviderError, TimeoutPhase
 from tests.wire.peer import GREETING, PATIENCE_S, Peer, connected, listening
@@ -199,6 +199,32 @@ async def test_log_records_between_two_pings_are_bounded(tmp_path: Path) -> None
             await task
 
         assert 1_000 <= len(logs) <= 3_000
+
+
+async def test_who_chatters_is_read_in_turns_and_its_answers_come_all_the_same(
+    tmp_path: Path,
+) -> None:
+    reading: list[bool] = []
+
+    def look(log: wire.Log) -> None:
+        transport = channel._connection._transport
+        assert transport is not None
+        reading.append(transport.is_reading())
+
+    async with connected(tmp_path, on_log=look) as (channel, peer):
+        call = asyncio.ensure_future(channel.call("chat", 1, timeout_s=PATIENCE_S))
+        id = (await peer.hear_call()).id
+        for _ in range(CHATS_A_TURN):
+            peer.say(wire.Log("info", "m", {}))
+        peer.say(wire.Result(id, wire.embed("answer")))
+
+        assert value(await call) == "answer"
+
+        later = asyncio.ensure_future(channel.call("chat", 2, timeout_s=PATIENCE_S))
+        peer.say(wire.Result((await peer.hear_call()).id, wire.embed("later")))
+        assert value(await later) == "later"
+
+    assert reading == [True] * (CHATS_A_TURN - 1) + [False]
 
 
 async def test_denied_acts_are_handed_on_and_bounded_between_two_pings(tmp_path: Path) -> None:
