@@ -437,6 +437,33 @@ async def test_a_childs_own_children_end_with_it_also_those_with_sessions_of_the
     assert len(tree) == 20
 
 
+async def test_a_child_is_made_in_advance_and_its_death_costs_no_fork(program: Program) -> None:
+    async with nesting() as nest:
+        first = await nest.fork(program, namespaces=True)
+        (nursery,) = nursery_pids()
+        spare = await in_advance(nursery, first.pid)
+        second = await nest.fork(program, namespaces=True)
+        another = await in_advance(nursery, first.pid, second.pid)
+
+        os.kill(another, signal.SIGKILL)
+        await until_gone(another)
+        third = await nest.fork(program, namespaces=True)
+        await nest.heard("up", times=3)
+
+    assert second.pid == spare
+    assert third.pid not in (first.pid, second.pid, another)
+
+
+async def in_advance(nursery: int, *known: int) -> int:
+    """Wait for the child that a nursery makes while nobody asks."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            pids = {child.pid for child in psutil.Process(nursery).children()} - set(known)
+            if pids:
+                return pids.pop()
+            await anyio.sleep(0.001)
+
+
 async def test_thirty_forks_one_after_the_other_hold_nothing(
     program: Program, namespaces: bool
 ) -> None:
