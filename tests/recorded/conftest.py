@@ -1,12 +1,22 @@
 """Recorded interactions as parameters, and a table of what passed at the end."""
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
+from tests.recorded.exceptions import EXCEPTIONS
 from tests.recorded.interactions import Interaction, interactions
 
-PARTS = {"dialect": "translated there and back", "worker": "through an installed worker"}
+PARTS = {
+    "dialect": "translated there and back",
+    "worker": "through an installed worker",
+    "responses": "OpenAI Responses, translated there and back",
+    "messages": "Anthropic Messages, translated there and back",
+    "gemini": "Gemini, translated there and back",
+    "media": "images, sound, reranking and model lists",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = getattr(metafunc.function, "wanted", lambda _: True)
     found = [one for one in interactions(folder) if wanted(one)]
     if found:
-        params = [pytest.param(one, id=one.name, marks=skipped(one)) for one in found]
+        params = [pytest.param(one, id=one.name, marks=marks_of(one)) for one in found]
         metafunc.parametrize("interaction", params)
     else:
         reason = (
@@ -29,7 +39,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("interaction", [pytest.param(None, marks=skip, id="none")])
 
 
-def skipped(interaction: Interaction) -> list[pytest.MarkDecorator]:
+def marks_of(interaction: Interaction) -> list[pytest.MarkDecorator]:
+    """Nothing for most; an exception is run too, and must fail as long as it stands in the list."""
+    if interaction.name in EXCEPTIONS:
+        return [pytest.mark.xfail(reason=EXCEPTIONS[interaction.name], strict=True)]
     reason = interaction.unplayable
     return [] if reason is None else [pytest.mark.skip(reason=reason)]
 
@@ -46,21 +59,35 @@ def _counted(request: pytest.FixtureRequest) -> None:
         )
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """An interaction has passed where every test of it in this part has."""
     verdicts: dict[tuple[str, str, str], bool] = {}
-    for outcome in ("passed", "failed", "error"):
+    for outcome in ("passed", "failed", "error", "xfailed"):
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in getattr(report, "user_properties", ()):
                 if name == "recorded":
                     verdicts[value] = verdicts.get(value, True) and outcome == "passed"
     if not verdicts:
         return
+    say = terminalreporter.line
     terminalreporter.section("recorded interactions")
     for part in dict.fromkeys(part for part, _, _ in verdicts):
         mine = {key: passed for key, passed in verdicts.items() if key[0] == part}
         total = Counter(provider for _, provider, _ in mine)
         passed = Counter(provider for (_, provider, _), good in mine.items() if good)
         table = ", ".join(f"{name} {passed[name]}/{total[name]}" for name in sorted(total))
-        terminalreporter.line(f"{PARTS.get(part, part)}: {table}")
-        terminalreporter.line(f"    together {sum(passed.values())}/{sum(total.values())}")
+        say(f"{PARTS.get(part, part)}: {table}")
+        say(f"    together {sum(passed.values())}/{sum(total.values())}")
+    for name in sorted({name for (_, _, name), good in verdicts.items() if not good}):
+        say(f"not passed: {name}: {EXCEPTIONS.get(name, 'a failure, see above')}")
+    for reason, names in sorted(left_out(interactions(config.getoption("recorded"))).items()):
+        say(f"outside ({reason}): {', '.join(names)}")
+
+
+def left_out(found: Iterable[Interaction]) -> dict[str, list[str]]:
+    """By reason, what no shipped plugin speaks, as vendor, wire and number."""
+    counted = Counter((one.outside, one.provider, one.api) for one in found if one.outside)
+    table: dict[str, list[str]] = {}
+    for (reason, provider, api), number in sorted(counted.items()):
+        table.setdefault(reason, []).append(f"{number} {provider} {api}")
+    return table

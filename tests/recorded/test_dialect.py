@@ -47,7 +47,7 @@ def events_of(interaction: Interaction) -> list[ChatEvent]:
     return [*events, *decoder.finish()]
 
 
-@takes(lambda one: one.request is not None and one.api == CHAT)
+@takes(lambda one: one.request is not None and one.wire == CHAT)
 def test_a_chat_request_comes_out_as_it_went_in(interaction):
     request = over_the_wire(openai_chat.decode_request(interaction.request), ChatRequest)
 
@@ -59,7 +59,7 @@ def test_a_chat_request_comes_out_as_it_went_in(interaction):
     assert warnings == ()
 
 
-@takes(lambda one: one.request is not None and one.api == EMBEDDINGS)
+@takes(lambda one: one.request is not None and one.wire == EMBEDDINGS)
 def test_an_embedding_request_comes_out_as_it_went_in(interaction):
     request = openai_chat.decode_embedding_request(interaction.request)
 
@@ -71,14 +71,14 @@ def test_an_embedding_request_comes_out_as_it_went_in(interaction):
     assert warnings == ()
 
 
-@takes(lambda one: one.api == CHAT and not one.refused)
+@takes(lambda one: one.wire == CHAT and not one.refused)
 def test_an_answer_says_what_was_recorded(interaction):
     response = decoded(interaction)
 
     assert_says(response, said(interaction))
 
 
-@takes(lambda one: one.api == CHAT and not one.refused and not one.streamed)
+@takes(lambda one: one.wire == CHAT and not one.refused and not one.streamed)
 def test_an_answer_for_a_client_holds_all_that_the_vendor_said(interaction):
     response = decoded(interaction)
 
@@ -87,7 +87,7 @@ def test_an_answer_for_a_client_holds_all_that_the_vendor_said(interaction):
     assert missing(carried, interaction.json) == []
 
 
-@takes(lambda one: one.api == CHAT and not one.refused and one.streamed)
+@takes(lambda one: one.wire == CHAT and not one.refused and one.streamed)
 def test_a_stream_for_a_client_says_the_same(interaction):
     events = events_of(interaction)
     encoder = openai_chat.StreamEncoder(id="client-1", model="client", include_usage=True)
@@ -107,7 +107,7 @@ def test_a_stream_for_a_client_says_the_same(interaction):
     assert missing((again.provider_metadata or {})["openai_chat"], extras) == []
 
 
-@takes(lambda one: one.api == CHAT and one.refused)
+@takes(lambda one: one.wire == CHAT and one.refused)
 def test_a_failure_has_the_kind_of_the_recorded_one(interaction):
     recorded = said(interaction).error
     kind = error_kind(status_of(interaction, recorded), recorded)
@@ -118,7 +118,7 @@ def test_a_failure_has_the_kind_of_the_recorded_one(interaction):
     assert error.status == status_of(interaction, recorded)
 
 
-@takes(lambda one: one.api == EMBEDDINGS and not one.failed)
+@takes(lambda one: one.wire == EMBEDDINGS and not one.failed)
 def test_embeddings_are_the_recorded_numbers(interaction):
     answer = msgspec.json.decode(interaction.body)
 
@@ -130,7 +130,7 @@ def test_embeddings_are_the_recorded_numbers(interaction):
     assert missing(carried, interaction.json) == []
 
 
-@takes(lambda one: one.api == EMBEDDINGS and one.failed)
+@takes(lambda one: one.wire == EMBEDDINGS and one.failed)
 def test_a_failed_embedding_has_the_kind_of_the_recorded_one(interaction):
     error = raised_by(interaction)
 

@@ -87,7 +87,7 @@ async def answer_to(host: Host, interaction: Interaction) -> ChatResponse:
         return fold([event async for event in events])
 
 
-@takes(lambda one: one.api == CHAT and not one.refused)
+@takes(lambda one: one.wire == CHAT and not one.refused)
 async def test_a_chat_goes_through_as_recorded(ready, replay, interaction):
     response = await answer_to(ready, interaction)
 
@@ -96,7 +96,7 @@ async def test_a_chat_goes_through_as_recorded(ready, replay, interaction):
     assert_says(response, said(interaction))
 
 
-@takes(lambda one: one.api == EMBEDDINGS and not one.failed)
+@takes(lambda one: one.wire == EMBEDDINGS and not one.failed)
 async def test_an_embedding_goes_through_as_recorded(ready, replay, interaction):
     request = openai_chat.decode_embedding_request(interaction.request or {"input": ["?"]})
     if interaction.request is None or len(request.input) != len(interaction.json["data"]):
@@ -109,7 +109,7 @@ async def test_an_embedding_goes_through_as_recorded(ready, replay, interaction)
     assert [list(vector) for vector in response.embeddings] == vectors(interaction.json)
 
 
-@takes(lambda one: one.api == CHAT and one.refused)
+@takes(lambda one: one.wire == CHAT and one.refused)
 async def test_a_failed_chat_has_its_kind(ready, replay, interaction):
     recorded = said(interaction).error
 
@@ -123,7 +123,7 @@ async def test_a_failed_chat_has_its_kind(ready, replay, interaction):
     assert_arrived(replay.asked[0], interaction, "/v1/chat/completions")
 
 
-@takes(lambda one: one.api == EMBEDDINGS and one.failed)
+@takes(lambda one: one.wire == EMBEDDINGS and one.failed)
 async def test_a_failed_embedding_has_its_kind(ready, replay, interaction):
     request = openai_chat.decode_embedding_request(interaction.request)
 

@@ -15,20 +15,22 @@ id get different ones; it may hold more: defaults that ``y`` left out, and token
 usual place where a vendor has its own.
 """
 
+from stockade_sdk.dialects.failures import classify_error, redact
+from stockade_sdk.dialects.json_text import parse_json
+
 from .embeddings import (
     decode_embedding_request,
     decode_embedding_response,
     encode_embedding_request,
     encode_embedding_response,
 )
-from .errors import classify_error, encode_error, redact
+from .errors import encode_error
 from .models import decode_models
 from .overlay import DIALECT
 from .requests import decode_request, encode_request
 from .responses import decode_response, encode_response
 from .stream import DONE, StreamDecoder
 from .stream_encode import StreamEncoder
-from .text import parse_json
 from .usage import decode_usage, encode_usage
 
 __all__ = [

@@ -9,12 +9,12 @@ import sys
 from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
+from stockade_sdk.dialects.media import from_base64
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .errors import error_inside
 from .overlay import Notes, Unreadable, difference, kept, merged, own
-from .parts import from_base64
 from .usage import decode_cost, decode_usage, encode_usage
 
 _SET_BY_US: Final = frozenset({"model", "input"})

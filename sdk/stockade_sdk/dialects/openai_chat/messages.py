@@ -16,6 +16,7 @@ from stockade_sdk.chat import (
     ToolCall,
     ToolResult,
 )
+from stockade_sdk.dialects.media import from_base64
 
 from .calls import (
     decode_call,
@@ -34,7 +35,7 @@ from .content import (
     put_content,
 )
 from .overlay import NOTES, Notes, Unreadable, difference, kept, merged, own
-from .parts import AS, from_base64
+from .parts import AS
 
 FIELDS: Final = "$fields"  # the message fields that a thinking part came in
 THINKING_FIELDS: Final = ("reasoning_content", "reasoning")

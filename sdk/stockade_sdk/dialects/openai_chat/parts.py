@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import Any, Final
 
 from stockade_sdk.chat import Audio, ContentPart, File, Image, Text, Thinking
+from stockade_sdk.dialects.media import (
+    document_type,
+    from_base64,
+    from_data_url,
+    image_type,
+    to_data_url,
+)
 
 from .overlay import Notes, Unreadable, difference, kept, merged, own
 
 AS: Final = "$as"  # a part that stands for another type of this dialect: "refusal", "part", ...
 PART: Final = "$part"  # a whole part that no canonical type fits, on an empty text
-
-_MAGIC = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF", "image/webp"),
-)
-
-_ENDINGS = {  # documents that models read
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "csv": "text/csv",
-    "html": "text/html",
-    "json": "application/json",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 def encode_part(part: ContentPart, notes: Notes) -> dict[str, Any] | None:
@@ -105,9 +93,7 @@ def _file(part: File) -> dict[str, Any]:
     if part.file_id is not None:
         file["file_id"] = part.file_id
     elif part.data is not None:
-        ending = (part.filename or "").lower().rpartition(".")[2]
-        media_type = part.media_type or _ENDINGS.get(ending, "application/octet-stream")
-        file["file_data"] = f"data:{media_type};base64,{b64encode(part.data).decode()}"
+        file["file_data"] = to_data_url(part.media_type or document_type(part.filename), part.data)
     else:
         file["file_data"] = part.url  # OpenRouter takes it there
     return file
@@ -115,8 +101,7 @@ def _file(part: File) -> dict[str, Any]:
 
 def _image_url(part: Image) -> str:
     data = part.data or b""
-    sniffed = next((kind for magic, kind in _MAGIC if data.startswith(magic)), "image/png")
-    return f"data:{part.media_type or sniffed};base64,{b64encode(data).decode()}"
+    return to_data_url(part.media_type or image_type(data), data)
 
 
 def _recognised(raw: dict[str, Any]) -> ContentPart | None:
@@ -175,23 +160,3 @@ def _document(file: dict[str, Any]) -> File | None:
         return File(media_type=inline[0], data=inline[1], filename=name)
     content = from_base64(data)
     return None if content is None else File(data=content, filename=name)
-
-
-def from_data_url(url: str) -> tuple[str | None, bytes] | None:
-    """Media type and bytes of a base64 ``data:`` URL; ``None`` where it cannot be read."""
-    if not url.startswith("data:"):
-        return None
-    head, comma, body = url[5:].partition(",")
-    media_type, *parameters = head.split(";")
-    if not comma or "base64" not in parameters:
-        return None
-    content = from_base64(body)
-    return None if content is None else (media_type or None, content)
-
-
-def from_base64(text: str) -> bytes | None:
-    """The bytes, or ``None`` where the text is no base64."""
-    try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None

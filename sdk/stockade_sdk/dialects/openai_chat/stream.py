@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from stockade_sdk.dialects.failures import classify_error
+from stockade_sdk.dialects.json_text import Halves
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.stream import ChatEvent, Finish
 
-from .errors import classify_error, error_inside
+from .errors import error_inside
 from .overlay import Notes, Unreadable, difference, kept
 from .responses import encode_choice, finish_reason
 from .stream_choice import ChoiceReader
-from .text import Halves
 from .usage import decode_cost, decode_usage, encode_usage
 
 DONE: Final = "[DONE]"

@@ -1,0 +1,60 @@
+"""Bytes inside JSON: data URLs, base64, and what kind of thing the bytes are."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+
+_MAGIC = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"RIFF", "image/webp"),
+)
+
+_ENDINGS = {  # documents that models read
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def image_type(data: bytes) -> str:
+    """The media type of an image by its first bytes; PNG where they say nothing."""
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), "image/png")
+
+
+def document_type(filename: str | None) -> str:
+    """The media type of a document by the ending of its name; bytes where it says nothing."""
+    ending = (filename or "").lower().rpartition(".")[2]
+    return _ENDINGS.get(ending, "application/octet-stream")
+
+
+def to_data_url(media_type: str, data: bytes) -> str:
+    """A base64 ``data:`` URL (RFC 2397)."""
+    return f"data:{media_type};base64,{b64encode(data).decode()}"
+
+
+def from_data_url(url: str) -> tuple[str | None, bytes] | None:
+    """Media type and bytes of a base64 ``data:`` URL; ``None`` where it cannot be read."""
+    if not url.startswith("data:"):
+        return None
+    head, comma, body = url[5:].partition(",")
+    media_type, *parameters = head.split(";")
+    if not comma or "base64" not in parameters:
+        return None
+    content = from_base64(body)
+    return None if content is None else (media_type or None, content)
+
+
+def from_base64(text: str) -> bytes | None:
+    """The bytes, or ``None`` where the text is no base64."""
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
