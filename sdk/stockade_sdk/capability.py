@@ -55,14 +55,33 @@ class RuntimeWarning(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """USD per 1,000,000 tokens as decimal text; an absent field is unknown, never free."""
+class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """USD per 1,000,000 tokens as decimal text; an absent field is unknown, never free.
+
+    Cached, reasoning and audio tokens are billed at a rate of their own where there is one.
+    """
 
     input: str | None = None
     output: str | None = None
     cache_read: str | None = None
     cache_write: str | None = None
     reasoning: str | None = None
+    input_audio: str | None = None
+    output_audio: str | None = None
+
+
+class PriceTier(Rates, frozen=True, kw_only=True, omit_defaults=True):
+    """Rates of requests with more than ``above`` input tokens; what it leaves out stays as it is
+    in the price.
+    """
+
+    above: int
+
+
+class Price(Rates, frozen=True, kw_only=True, omit_defaults=True):
+    """What a model costs: its rates, and the tiers of large requests in rising order."""
+
+    tiers: tuple[PriceTier, ...] = ()
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -273,15 +273,23 @@ def parse_arguments(text: str) -> tuple[Any, RuntimeWarning | None]:
 
 
 def parse_structured(text: str, wanted: ResponseFormat | None) -> tuple[Any, RuntimeWarning | None]:
-    """The JSON a request asked for, or ``None`` with a warning where the text is not JSON."""
+    """The JSON a request asked for, or ``None`` with a warning where the text has none.
+
+    Models put words or a fence around their object where nothing holds them to it, so one object
+    in other text counts; ``json_object`` is an object and nothing else.
+    """
     if wanted is None or wanted.type == "text" or not text:
         return None, None
-    try:
-        return msgspec.json.decode(text), None
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return None, RuntimeWarning(
-            "structured_output_parse_failed", "the answer is not the JSON that was asked for"
-        )
+    for candidate in (text, text[text.find("{") : text.rfind("}") + 1]):
+        try:
+            value = msgspec.json.decode(candidate)
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            continue
+        if isinstance(value, dict) or wanted.type != "json_object":
+            return value, None
+    return None, RuntimeWarning(
+        "structured_output_parse_failed", "the answer is not the JSON that was asked for"
+    )
 
 
 def _exactly_one(what: str, **given: object) -> None:

@@ -55,8 +55,10 @@ class TimeoutPhase(enum.StrEnum):
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error as it crosses the wire and as ``--json`` prints it. ``status`` is the vendor's HTTP
-    status.
+    """An error as it crosses the wire and as ``--json`` prints it.
+
+    ``status`` is the vendor's HTTP status, ``request_id`` its name for the request (support asks
+    for it), ``retryable`` what it said of asking again: ``None`` is nothing.
     """
 
     kind: ErrorKind
@@ -65,6 +67,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after_s: float | None = None
     phase: TimeoutPhase | None = None
     code: str | None = None
+    retryable: bool | None = None
+    request_id: str | None = None
 
 
 class ProviderError(StockadeError):
@@ -72,7 +76,8 @@ class ProviderError(StockadeError):
 
     ``kind`` is a word of :class:`ErrorKind` (an unknown word becomes ``unknown``), ``status`` the
     vendor's HTTP status, ``retry_after_s`` seconds to wait, ``phase`` which wait ran out (timeouts
-    only), ``code`` the vendor's own word.
+    only), ``code`` the vendor's own word, ``retryable`` whether the vendor said that asking again
+    is of use, ``request_id`` its name for the request.
     """
 
     def __init__(
@@ -84,6 +89,8 @@ class ProviderError(StockadeError):
         *,
         phase: TimeoutPhase | str | None = None,
         code: str | None = None,
+        retryable: bool | None = None,
+        request_id: str | None = None,
     ) -> None:
         try:
             self.kind = ErrorKind(kind)
@@ -94,6 +101,8 @@ class ProviderError(StockadeError):
         self.retry_after_s = retry_after_s
         self.phase = TimeoutPhase(phase) if phase is not None else None
         self.code = code
+        self.retryable = retryable
+        self.request_id = request_id
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -108,6 +117,8 @@ class ProviderError(StockadeError):
             retry_after_s=self.retry_after_s,
             phase=self.phase,
             code=self.code,
+            retryable=self.retryable,
+            request_id=self.request_id,
         )
 
     @staticmethod
@@ -122,6 +133,8 @@ class ProviderError(StockadeError):
             info.retry_after_s,
             phase=info.phase,
             code=info.code,
+            retryable=info.retryable,
+            request_id=info.request_id,
         )
 
 

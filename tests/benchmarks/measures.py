@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .confinement import calls, churn, host_killed, memory, neighbours, starts, tree_killed
 from .contest import Row
+from .dialects import dialects
 from .path import in_flight, large, latency, streams
 from .start import help_text, host_start, worker_start
 from .survival import cancelled, held_back, soak, stopped
@@ -29,4 +30,5 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "host_killed": host_killed,
     "neighbours": neighbours,
     "churn": churn,
+    "dialects": dialects,
 }

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from stockade.state import Secrets
 from stockade_sdk.hosts import HostRule
 from tests.system.egress_sink import Sink, saying
+from tests.system.worker_memory import has_in_memory
 
 from .site import Inmates, Site
 
@@ -121,20 +121,3 @@ def family(pid: int) -> Iterator[int]:
     yield nursery.pid
     for one in nursery.children(recursive=True):
         yield one.pid
-
-
-def has_in_memory(pid: int, word: bytes) -> bool:
-    """Whether a process has a word anywhere in memory that it may read."""
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
-            if found is None or line.endswith("[vvar]") or "[vvar" in line or "[vsyscall]" in line:
-                continue
-            start, end = (int(part, 16) for part in found.groups())
-            try:
-                memory.seek(start)
-                if word in (memory.read(end - start) or b""):
-                    return True
-            except (OSError, OverflowError):
-                continue
-    return False

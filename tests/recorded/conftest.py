@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ PARTS = {
     "responses": "OpenAI Responses, translated there and back",
     "messages": "Anthropic Messages, translated there and back",
     "gemini": "Gemini, translated there and back",
+    "errors": "failures, each of the kind its vendor meant",
+    "handoff": "histories, unchanged for the vendor that made them",
+    "vendors": "through the vendor's plugin, in process",
     "media": "images, sound, reranking and model lists",
 }
 
@@ -26,8 +30,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     folder = metafunc.config.getoption("recorded")
     wanted = getattr(metafunc.function, "wanted", lambda _: True)
     found = [one for one in interactions(folder) if wanted(one)]
+    part = part_of(metafunc.definition.path)
     if found:
-        params = [pytest.param(one, id=one.name, marks=marks_of(one)) for one in found]
+        params = [pytest.param(one, id=one.name, marks=marks_of(part, one)) for one in found]
         metafunc.parametrize("interaction", params)
     else:
         reason = (
@@ -39,10 +44,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("interaction", [pytest.param(None, marks=skip, id="none")])
 
 
-def marks_of(interaction: Interaction) -> list[pytest.MarkDecorator]:
+def part_of(path: Path) -> str:
+    """The part of the table that a module's tests belong to."""
+    return path.stem.removeprefix("test_")
+
+
+def marks_of(part: str, interaction: Interaction) -> list[pytest.MarkDecorator]:
     """Nothing for most; an exception is run too, and must fail as long as it stands in the list."""
-    if interaction.name in EXCEPTIONS:
-        return [pytest.mark.xfail(reason=EXCEPTIONS[interaction.name], strict=True)]
+    reason = EXCEPTIONS.get((part, interaction.name))
+    if reason is not None:
+        return [pytest.mark.xfail(reason=reason, strict=True)]
     reason = interaction.unplayable
     return [] if reason is None else [pytest.mark.skip(reason=reason)]
 
@@ -53,7 +64,7 @@ def _counted(request: pytest.FixtureRequest) -> None:
     callspec = getattr(request.node, "callspec", None)
     interaction = callspec.params.get("interaction") if callspec is not None else None
     if interaction is not None:
-        part = request.path.stem.removeprefix("test_")
+        part = part_of(request.path)
         request.node.user_properties.append(
             ("recorded", (part, interaction.provider, interaction.name))
         )
@@ -78,8 +89,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         table = ", ".join(f"{name} {passed[name]}/{total[name]}" for name in sorted(total))
         say(f"{PARTS.get(part, part)}: {table}")
         say(f"    together {sum(passed.values())}/{sum(total.values())}")
-    for name in sorted({name for (_, _, name), good in verdicts.items() if not good}):
-        say(f"not passed: {name}: {EXCEPTIONS.get(name, 'a failure, see above')}")
+    for part, name in sorted(
+        {(part, name) for (part, _, name), good in verdicts.items() if not good}
+    ):
+        reason = EXCEPTIONS.get((part, name), "a failure, see above")
+        say(f"not passed ({part}): {name}: {reason}")
     for reason, names in sorted(left_out(interactions(config.getoption("recorded"))).items()):
         say(f"outside ({reason}): {', '.join(names)}")
 

@@ -21,12 +21,6 @@ from tests.recorded.equivalences import differences, missing
 from tests.recorded.expected import error_kind, said, status_of, vectors
 from tests.recorded.interactions import CHAT, EMBEDDINGS, Interaction, takes
 
-DOCUMENTED = {
-    "quota_exhausted": "quota",
-    "permission": "auth",
-    "request_too_large": "invalid_request",
-}
-
 
 def over_the_wire(value, kind):
     """As between host and worker."""
@@ -135,23 +129,6 @@ def test_a_failed_embedding_has_the_kind_of_the_recorded_one(interaction):
     error = raised_by(interaction)
 
     assert error.kind == error_kind(interaction.status, interaction.json)
-
-
-def test_documented_errors_have_the_kind_they_are_documented_with(recorded_dir):
-    file = recorded_dir / "_documented_errors.json"
-    if not file.is_file():
-        pytest.skip(f"there is no file {file}")
-    wrong = []
-    for case in json.loads(file.read_text(encoding="utf-8"))["cases"]:
-        response = case["response"]
-        if response["status"] < 400:
-            continue
-        body = response.get("json", response.get("body"))
-        error = openai_chat.classify_error(response["status"], response["headers"], body)
-        expected = DOCUMENTED.get(case["expected_class"], case["expected_class"])
-        if error.kind != expected:
-            wrong.append(f"{case['id']}: {error.kind}, documented as {expected}")
-    assert wrong == []
 
 
 def raised_by(interaction: Interaction) -> ProviderError:

@@ -22,7 +22,7 @@ import select
 import signal
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
@@ -47,7 +47,15 @@ from .plan import (
 
 REQUEST, REPLY = struct.Struct(FORK_REQUEST), struct.Struct(FORK_REPLY)
 # What plugins commonly import: loaded once here, and shared, instead of once in each worker.
-COMMON = ("base64", "datetime", "hashlib", "urllib.parse", "uuid")
+COMMON = (
+    "base64",
+    "datetime",
+    "hashlib",
+    "urllib.parse",
+    "uuid",
+    "stockade_sdk.vendor.openai",  # OpenAI's wire is most vendors'
+    "stockade_sdk.vendor.openai_media",
+)
 MAX_FDS = 5
 HIGH_FD = 100  # from here on the nursery's own descriptors, out of the way of a child's
 SPARE_MS = 50  # nobody asked for so long: time to fork in advance
@@ -64,7 +72,7 @@ def main(control_fd: int, host: int, *, keep: bool) -> NoReturn:
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     if len(os.listdir("/proc/self/task")) != 1:
         leave(EXIT_BEGIN, "the nursery has more than one thread: a fork of it would not be whole")
-    warm()
+    warm(COMMON if keep else ())
     control = socket.socket(fileno=raised(control_fd))
     places = packages.places(__file__.rsplit("/", 2)[0])
     nursery = Nursery(control, raised(watched), places, keep=keep)
@@ -273,9 +281,9 @@ class Nursery:
             os.close(fd)
 
 
-def warm() -> None:
-    """Make what every worker would make for itself otherwise."""
-    for name in COMMON:
+def warm(modules: Sequence[str]) -> None:
+    """Make what every worker would make for itself otherwise, and load ``modules``."""
+    for name in modules:
         import_module(name)
     for method in Method:
         decoder(method)

@@ -17,6 +17,8 @@ import anyio.to_thread
 
 from stockade.egress import Broker, Decision, OwnPorts
 from stockade.errors import AllAttemptsFailed, HostError
+from stockade.handoff import Options
+from stockade.models import PriceTable, checked_health, checked_models
 from stockade.packages import base_environment, hold_environment, sweep
 from stockade.router import (
     Answer,
@@ -60,6 +62,7 @@ from stockade_sdk.rerank import RerankRequest, RerankResponse
 from .allocator import tune_allocator
 from .background import Background
 from .confining import Confining, Examined, Reached
+from .costing import PricedWorkers, price_tables
 from .journal import Journal
 from .runtimes import Runtimes
 
@@ -83,6 +86,7 @@ class Host:
         self._stopped: dict[str, Standing] = {}
         self._unproven: set[str] = set()  # installed and never started yet
         self._catalogue = Catalogue(())
+        self._prices: dict[str, PriceTable] = {}
         self._plans: dict[tuple[str | None, Needs, str | None], Plan] = {}
         self._journal: Journal
         self._confining: Confining
@@ -184,8 +188,19 @@ class Host:
         return self._dispatcher.stream(request, plan, timeout_s=timeout_s, ended=note)
 
     async def ask(self, plugin: str, method: Method, *, timeout: float) -> Any:
-        """``list_models`` or ``check_health`` of one plugin; raises ProviderError."""
-        return await self._supervisor.call(plugin, method, None, timeout_s=timeout)
+        """``list_models`` or ``check_health`` of one plugin; raises ProviderError.
+
+        Models come with the plugin as their provider, each id once; a report that has no latency
+        gets that of the whole call, a worker's start included.
+        """
+        started = time.monotonic()
+        answer = await self._supervisor.call(plugin, method, None, timeout_s=timeout)
+        match method:
+            case Method.LIST_MODELS:
+                return checked_models(plugin, answer)
+            case Method.CHECK_HEALTH:
+                return checked_health(answer, (time.monotonic() - started) * 1000)
+        return answer
 
     async def reached(self) -> Reached:
         """The strongest tier that this machine gives workers; tried at the first call."""
@@ -286,8 +301,13 @@ class Host:
                 keep_nursery=self.settings.sandbox.nursery,
             )
         )
+        workers = PricedWorkers(self._supervisor, self._prices_of)
         self._dispatcher = Dispatcher(
-            self._supervisor, time.monotonic, random.random, breaker=self._breaker
+            workers,
+            time.monotonic,
+            random.random,
+            breaker=self._breaker,
+            handoff=Options(thinking=self.settings.handoff.thinking),
         )
 
     def _read(self) -> None:
@@ -295,13 +315,18 @@ class Host:
         self._records = sorted(self.state.list(), key=lambda record: record.installed_at)
         self._plans.clear()
         usable = [record for record in self._records if record.state != "disabled"]
-        self._catalogue = Catalogue(models_of(usable), [record.name for record in usable])
+        models = models_of(usable)
+        self._catalogue = Catalogue(models, [record.name for record in usable])
+        self._prices = price_tables(models, self.settings.prices)
         self._stopped = {
             record.name: Standing("stopped", why=record.last_error or "it kept dying")
             for record in usable
             if record.state == "failed"
         }
         self._unproven = {record.name for record in usable if record.state == "installed"}
+
+    def _prices_of(self, plugin: str) -> PriceTable | None:
+        return self._prices.get(plugin)  # as they are at the moment: a refresh puts others there
 
     def _plan(self, request: ProviderRequest, needs: Needs, plugin: str | None) -> Plan:
         standings = self._breaker.standings()

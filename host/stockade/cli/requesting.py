@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockade.app import Host
-    from stockade_sdk.capability import Attempt
+    from stockade_sdk.capability import Attempt, CostBreakdown
     from stockade_sdk.chat import ChatResponse
     from stockade_sdk.provider import ProviderRequest, ProviderResponse
 
 __all__ = ["run"]
+
+UNPRICED = "pricing.missing_rule"  # of every answer of a plugin without prices: --json tells it
 
 
 def run(
@@ -128,8 +130,13 @@ def answered_as_json(answer: ProviderResponse) -> dict[str, Any]:
         "text": getattr(answer, "text", None),
         "response": answer,
         "attempts": attempts_as_json(answer.attempts),
-        "cost": answer.cost,
+        "cost": cost_as_json(answer.cost),
     }
+
+
+def cost_as_json(cost: CostBreakdown | None) -> dict[str, Any] | None:
+    """A cost with all its keys, those that are unknown too; null where nothing is known."""
+    return None if cost is None else {key: getattr(cost, key) for key in cost.__struct_fields__}
 
 
 def failed_as_json(error: BaseException) -> dict[str, Any]:
@@ -184,7 +191,7 @@ def _note_attempts(error: BaseException) -> None:
 
 
 def _note_way(answer: ProviderResponse) -> None:
-    """Say on stderr what the answer alone does not: failed attempts and warnings."""
+    """Say on stderr what the answer alone does not: failed attempts, warnings and the cost."""
     sys.stdout.flush()
     tried = [attempt for attempt in answer.attempts if attempt.outcome != "ok"]
     for attempt in tried:
@@ -193,4 +200,7 @@ def _note_way(answer: ProviderResponse) -> None:
     if tried:
         note(f"note: answered by {answer.attempts[-1].target}")
     for warning in answer.warnings:
-        note(f"note: {warning.message or warning.code}")
+        if warning.code != UNPRICED:
+            note(f"note: {warning.message or warning.code}")
+    if answer.cost is not None and answer.cost.total_cost not in (None, "0"):
+        note(f"note: cost {answer.cost.total_cost} {answer.cost.currency}")

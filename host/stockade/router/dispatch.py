@@ -13,17 +13,21 @@ from typing import Protocol
 import anyio
 from msgspec.structs import replace
 
+from stockade.handoff import Options
 from stockade_sdk.capability import Attempt
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.provider import METHOD_OF, Method, ProviderRequest, ProviderResponse
 from stockade_sdk.stream import ChatEvent
 
+from .addressing import Addressed
 from .breaker import Breaker
 from .plan import Plan
 from .rules import SHARED, Policy
 from .streaming import Answer
 from .walk import Walk
+
+AS_A_RULE = Options()
 
 
 class CallsWorkers(Protocol):
@@ -50,8 +54,8 @@ class Dispatcher:
     """Runs requests along their plans.
 
     ``clock`` gives seconds that never go back, ``random`` numbers from 0 to 1; ``breaker``, where
-    given, is told of each outcome. Cancellation passes through untouched: it is no failure and no
-    reason for a fallback.
+    given, is told of each outcome; ``handoff`` says what becomes of another vendor's reasoning.
+    Cancellation passes through untouched: it is no failure and no reason for a fallback.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Dispatcher:
         *,
         breaker: Breaker | None = None,
         policy: Policy = SHARED,
+        handoff: Options = AS_A_RULE,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._supervisor = supervisor
@@ -69,6 +74,7 @@ class Dispatcher:
         self._random = random
         self._breaker = breaker
         self._policy = policy
+        self._handoff = handoff
         self._sleep = sleep
 
     async def run(
@@ -81,14 +87,13 @@ class Dispatcher:
         """
         walk = self._walk(plan, timeout_s)
         method = METHOD_OF[type(request)]
+        addressed = Addressed(request, self._handoff)
         while True:
             target = walk.start()
-            addressed = request
-            if request.model != target.model:
-                addressed = replace(request, model=target.model)
+            sent = addressed.to(target)
             try:
                 response = await self._supervisor.call(
-                    target.plugin, method, addressed, timeout_s=walk.step.timeout_s
+                    target.plugin, method, sent, timeout_s=walk.step.timeout_s
                 )
             except ProviderError as error:
                 walk.failed(error)
@@ -99,7 +104,7 @@ class Dispatcher:
                     provider=target.plugin,
                     model=response.model or target.model,
                     attempts=tuple(walk.attempts),
-                    warnings=response.warnings + plan.warnings,
+                    warnings=response.warnings + addressed.warnings + plan.warnings,
                 )
             if walk.step.delay_s:
                 await self._sleep(walk.step.delay_s)
@@ -116,7 +121,7 @@ class Dispatcher:
         return Answer(
             lambda: self._walk(plan, timeout_s),
             self._supervisor.stream,
-            request,
+            Addressed(request, self._handoff),
             plan,
             self._sleep,
             ended,

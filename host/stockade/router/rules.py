@@ -6,6 +6,7 @@ leads to stands in the table ``AFTER`` and nowhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ MIN_ATTEMPT_S = 0.005  # less than this is spent on the way to a worker and back
 MAX_WAIT_S = 5.0  # a vendor's Retry-After beyond this is an answer, not a pause
 MAX_BACKOFF_S = 5.0
 MAX_DOUBLINGS = 3
+MAX_EXPONENT = 64  # a float holds it; nobody waits that long
 BACKOFF_S: Mapping[ErrorKind, float] = (
     MappingProxyType(  # first pauses, as WorkClaw's failover has them
         {
@@ -35,10 +37,30 @@ BACKOFF_S: Mapping[ErrorKind, float] = (
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a deadline is shared out: ``share`` of the rest for a target with others behind it."""
+    """How a deadline is shared out, and how the same target is asked again.
+
+    ``share`` of the rest is for a target with others behind it. ``retries`` stands in place of the
+    table's number for the kinds that the table asks again at all; ``backoff_s`` in place of their
+    first pauses. Raises UsageError for what could never be kept.
+    """
 
     share: float = 0.6
     attempt_s: float | None = None  # no attempt longer than this
+    retries: int | None = None
+    backoff_s: float | None = None
+    max_backoff_s: float = MAX_BACKOFF_S
+
+    def __post_init__(self) -> None:
+        first = 0.0 if self.backoff_s is None else self.backoff_s
+        good = {
+            "share is above 0 and at most 1": 0 < self.share <= 1,
+            "attempt_s is above 0": self.attempt_s is None or self.attempt_s > 0,
+            "retries is not below 0": self.retries is None or self.retries >= 0,
+            "backoff_s is from 0 to max_backoff_s": 0 <= first <= self.max_backoff_s < math.inf,
+        }
+        broken = [rule for rule, kept in good.items() if not kept]
+        if broken:
+            raise UsageError(f"no such policy: {self}", remedy=f"see that {'; '.join(broken)}")
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -112,9 +134,17 @@ def allotted_s(remaining_s: float, fallbacks: int, policy: Policy = SHARED) -> f
     return allotted if policy.attempt_s is None else min(allotted, policy.attempt_s)
 
 
-def backoff_s(kind: ErrorKind, retry: int) -> float:
+def doubled_s(first_s: float, retry: int, most_s: float) -> float:
+    """The pause before the ``retry``-th retry (from 0): ``first_s``, doubled up to ``most_s``."""
+    return min(first_s * 2.0 ** min(retry, MAX_EXPONENT), most_s)
+
+
+def backoff_s(kind: ErrorKind, retry: int, policy: Policy = SHARED) -> float:
     """Seconds before the ``retry``-th retry (from 0) of the same target, before any jitter."""
-    return min(BACKOFF_S.get(kind, 0.0) * 2.0 ** min(retry, MAX_DOUBLINGS), MAX_BACKOFF_S)
+    first_s = BACKOFF_S.get(kind, 0.0)
+    if policy.backoff_s is not None and first_s:
+        return doubled_s(policy.backoff_s, retry, policy.max_backoff_s)
+    return doubled_s(first_s, min(retry, MAX_DOUBLINGS), policy.max_backoff_s)
 
 
 def begin(
@@ -166,13 +196,18 @@ def after(
 def _again(
     error: ProviderError, rule: Rule, at: Try, remaining: float, jitter: float, policy: Policy
 ) -> Try | Fail:
-    """The same target once more, where its kind of error allows that and time is left for it."""
+    """The same target once more, where its kind of error allows that and time is left for it.
+
+    A wait that the vendor asks for and that is beyond the cap ends the walk at once. The pause of
+    a kind that names none is jittered down to half, so that callers do not come back together.
+    """
     wait = error.retry_after_s
     known = wait is not None or error.kind is not ErrorKind.RATE_LIMITED
-    if at.tries > rule.retries or not known:
+    retries = rule.retries if policy.retries is None or not rule.retries else policy.retries
+    if at.tries > retries or not known or error.retryable is False:
         return Fail(show_last=False)
     if wait is None:
-        wait = backoff_s(error.kind, at.tries - 1) * (0.5 + 0.5 * jitter)
+        wait = backoff_s(error.kind, at.tries - 1, policy) * (0.5 + 0.5 * jitter)
     left = remaining - wait
     if not 0.0 <= wait <= min(remaining * policy.share, MAX_WAIT_S) or left < MIN_ATTEMPT_S:
         return Fail(show_last=False)

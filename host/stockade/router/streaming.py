@@ -28,6 +28,7 @@ from stockade_sdk.stream import (
     ToolCallStart,
 )
 
+from .addressing import Addressed
 from .catalogue import Target
 from .plan import Plan
 from .walk import Walk
@@ -57,7 +58,7 @@ class Answer:
         self,
         walk: Callable[[], Walk],
         open_stream: OpensStreams,
-        request: ChatRequest,
+        request: Addressed[ChatRequest],
         plan: Plan,
         sleep: Callable[[float], Awaitable[None]],
         ended: Callable[[tuple[Attempt, ...]], None] = lambda attempts: None,
@@ -158,9 +159,7 @@ class Answer:
     async def _start(self, walk: Walk) -> list[ChatEvent]:
         """Ask the step's target; the events up to and with its first output."""
         target, step = walk.start(), walk.step
-        request = self._request
-        if request.model != target.model:
-            request = replace(request, model=target.model)
+        request = self._request.to(target)
         remaining = walk.remaining_s
         # The last target has all the time there is, and the supervisor keeps that. One before it
         # has its share to begin in; once it has begun, nothing is kept for the others any more.
@@ -194,7 +193,7 @@ class Answer:
                 finish = replace(
                     event,
                     model=event.model or walk.step.target.model,
-                    warnings=(*event.warnings, *self._plan.warnings),
+                    warnings=event.warnings + self._request.warnings + self._plan.warnings,
                 )
                 return [*batch[:at], finish]
         return batch

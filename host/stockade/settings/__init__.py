@@ -10,6 +10,7 @@ from stockade.settings.reading import parse_settings, read_settings
 from stockade.settings.values import (
     TIERS,
     GatewaySettings,
+    HandoffSettings,
     RequestSettings,
     SandboxSettings,
     Settings,
@@ -21,6 +22,7 @@ __all__ = [
     "TIERS",
     "EgressSettings",
     "GatewaySettings",
+    "HandoffSettings",
     "Home",
     "Proxy",
     "RequestSettings",

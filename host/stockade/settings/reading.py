@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from stockade.errors import SettingsError
 from stockade.settings.egress import (
@@ -15,9 +15,11 @@ from stockade.settings.egress import (
     parse_proxy,
 )
 from stockade.settings.home import Home
+from stockade.settings.prices import read_prices
 from stockade.settings.values import (
     TIERS,
     GatewaySettings,
+    HandoffSettings,
     RequestSettings,
     SandboxSettings,
     Settings,
@@ -71,10 +73,12 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
         requests=_requests(top.table("requests")),
         supervision=_supervision(top.table("supervision")),
         gateway=_gateway(top.table("gateway")),
+        handoff=_handoff(top.table("handoff")),
         egress=_egress(top.table("egress")),
         routes=_routes(top.table("routes")),
         aliases=_aliases(top.table("aliases")),
         ceilings=_ceilings(top.table("ceilings")),
+        prices=read_prices(top.table("prices").values, text, source),
         sandbox=_sandbox(top.table("sandbox")),
         minimum_tier=top.get("minimum_tier", _tier, "full"),
         plugin_minimum_tiers=_plugins(top.table("plugins")),
@@ -138,6 +142,20 @@ def _requests(table: _Table) -> RequestSettings:
     )
     table.finish()
     return settings
+
+
+def _handoff(table: _Table) -> HandoffSettings:
+    default = HandoffSettings()
+    settings = HandoffSettings(thinking=table.get("thinking", _thinking, default.thinking))
+    table.finish()
+    return settings
+
+
+def _thinking(value: object) -> Literal["tagged", "dropped"]:
+    match value:
+        case "tagged" | "dropped":
+            return value
+    raise TextRefused("is no way to treat reasoning", 'write "tagged" or "dropped"')
 
 
 def _supervision(table: _Table) -> SupervisionSettings:

@@ -1,14 +1,17 @@
 """What the operator set, as plain frozen values with their defaults."""
 
+from typing import Literal
+
 import msgspec
 
 from stockade.settings.egress import EgressSettings
-from stockade_sdk.capability import Capability
+from stockade_sdk.capability import Capability, Price
 from stockade_sdk.limits import Limits
 
 __all__ = [
     "TIERS",
     "GatewaySettings",
+    "HandoffSettings",
     "RequestSettings",
     "SandboxSettings",
     "Settings",
@@ -55,21 +58,32 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     last_uid: int = 1_900_065_535
 
 
+class HandoffSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[handoff]`: what another vendor gets of a history. `thinking` is what becomes of reasoning
+    that it cannot take back: "tagged" text, or "dropped".
+    """
+
+    thinking: Literal["tagged", "dropped"] = "tagged"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator set; everything has a default.
 
     `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
-    `ceilings` maps fields of `Limits` to the most that a plugin gets. `minimum_tier` holds for
-    plugins that `plugin_minimum_tiers` does not name.
+    `ceilings` maps fields of `Limits` to the most that a plugin gets, `prices` a target, whose
+    model may end with a `*`, to what it costs. `minimum_tier` holds for plugins that
+    `plugin_minimum_tiers` does not name.
     """
 
     requests: RequestSettings = RequestSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     gateway: GatewaySettings = GatewaySettings()
+    handoff: HandoffSettings = HandoffSettings()
     egress: EgressSettings = EgressSettings()
     routes: dict[Capability, tuple[str, ...]] = {}
     aliases: dict[str, str] = {}
     ceilings: dict[str, float] = {}
+    prices: dict[str, Price] = {}
     sandbox: SandboxSettings = SandboxSettings()
     minimum_tier: str = "full"
     plugin_minimum_tiers: dict[str, str] = {}

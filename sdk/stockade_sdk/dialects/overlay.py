@@ -121,6 +121,10 @@ def merged(encoded: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
         mine = result.get(key)
         if isinstance(mine, dict) and isinstance(value, dict):
             result[key] = merged(mine, value)
+        elif isinstance(value, dict) and not NOTES.isdisjoint(value):
+            said = merged({}, value)  # the canonical value that these notes were about is gone
+            if said:
+                result[key] = said
         else:
             result[key] = value
     dropped = overlay.get(DROP)

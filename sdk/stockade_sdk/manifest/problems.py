@@ -168,7 +168,7 @@ class Section:
         values: dict[str, object] = self.get(key, dict, f"write a table [{key}]") or {}
         return Section(self.problems, (*self.path, key), values)
 
-    def tables(self, key: str, most: int) -> list["Section"]:
+    def tables(self, key: str, most: int, remedy: str = "") -> list["Section"]:
         """The tables of an array of tables, without what is none."""
         found = []
         for index, item in enumerate(self._entries(key, most)):
@@ -176,8 +176,8 @@ class Section:
             if isinstance(item, dict):
                 found.append(Section(self.problems, path, item))
             else:
-                name = key_text((*self.path, key))
-                self.problems.add(path, f"is {_kind_of(item)}", f"write a table [[{name}]]")
+                right = remedy or f"write a table [[{key_text((*self.path, key))}]]"
+                self.problems.add(path, f"is {_kind_of(item)}", right)
         return found
 
     def finish(self, also: Iterable[str] = ()) -> None:
@@ -188,7 +188,7 @@ class Section:
                 near = nearest(key, known)
                 listed = ", ".join(sorted(known))
                 hint = f"write {near}" if near else f"leave it out: the keys here are {listed}"
-                self.add(key, "is not a key of a manifest", hint)
+                self.add(key, "is not a known key", hint)
 
     def _entries(self, key: str, most: int) -> list[object]:
         items: list[object] = self.get(key, list) or []

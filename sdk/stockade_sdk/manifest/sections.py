@@ -15,6 +15,7 @@ from stockade_sdk.manifest.config_values import (
     check_config_value,
     check_url,
 )
+from stockade_sdk.manifest.prices import PRICE_REMEDY, read_price
 from stockade_sdk.manifest.problems import Section
 from stockade_sdk.manifest.values import FEATURES, EntryPoint, ManifestModel
 from stockade_sdk.manifest.versions import parse_requirement, parse_version, split_specifier
@@ -42,7 +43,6 @@ _MODEL_ID = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+~-]*")
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*")
 _FEATURE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CONFIG_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,12})?")
 
 _OURS = frozenset({"stockade", "stockade_sdk", "stockade_worker", "msgspec", "zmq"})
 _RESERVED_ALIASES = frozenset({"auto", *Capability})
@@ -194,27 +194,9 @@ def _feature(text: str) -> str:
 
 
 def _price(table: Section) -> Price | None:
-    if table.get("price", dict, 'write a table as in { input = "2.50", output = "10.00" }') is None:
+    if table.get("price", dict, PRICE_REMEDY) is None:
         return None
-    prices = table.table("price")
-    found: dict[str, str] = {}
-    for key in Price.__struct_fields__:
-        value = prices.values.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            # A float is not the decimal that was written; money is kept as text.
-            prices.get(key, str, f'write it in quotes, as in "{value:.6g}"')
-            continue
-        amount = prices.parsed(key, _amount)
-        if amount is not None:
-            found[key] = amount
-    prices.finish()
-    return Price(**found) if found else None
-
-
-def _amount(text: str) -> str:
-    if not _PRICE.fullmatch(text):
-        raise TextRefused("is not a price", 'write US dollars per million tokens, as in "2.50"')
-    return text
+    return read_price(table.table("price"))
 
 
 def read_config(table: Section) -> dict[str, ConfigField]:

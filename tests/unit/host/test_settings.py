@@ -219,3 +219,10 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path):
     home.settings_toml.mkdir()
     with pytest.raises(SettingsError, match=r"stockade\.toml"):
         read_settings(home)
+
+
+def test_what_becomes_of_foreign_reasoning_is_one_of_two_words():
+    assert parse_settings(b"").handoff.thinking == "tagged"
+    assert parse_settings(b'[handoff]\nthinking = "dropped"').handoff.thinking == "dropped"
+    with pytest.raises(SettingsError, match=r"line 2: handoff\.thinking is no way"):
+        parse_settings(b'[handoff]\nthinking = "kept"')

@@ -291,7 +291,7 @@ def test_what_is_no_answer_is_malformed(payload):
         ),
         (
             {"object": "error", "message": "m not found", "code": 404},
-            ErrorKind.INVALID_REQUEST,
+            ErrorKind.UNKNOWN,
             404,
         ),
         ({"error": "model overloaded"}, ErrorKind.OVERLOADED, None),

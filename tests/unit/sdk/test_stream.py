@@ -241,3 +241,32 @@ def accepted(take, events) -> bool:
 @given(loose_events)
 def test_the_order_accepts_exactly_what_the_fold_accepts(events):
     assert accepted(Order().check, events) == accepted(Folding().add, events)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found"),
+    [
+        ('{"a": 1}', "json_object", {"a": 1}),
+        ('Here it is:\n```json\n{"a": 1}\n```', "json_object", {"a": 1}),
+        ("[1]", "json_schema", [1]),
+        ("[1]", "json_object", None),
+        ('{"a": 1} or {"a": 2}', "json_object", None),
+        ("} none {", "json_object", None),
+        ("none", "json_schema", None),
+        ("}", "json_schema", None),
+    ],
+)
+def test_what_was_asked_for_as_json_is_read_or_warned_of(text, kind, found):
+    events: list[ChatEvent] = [
+        TextStart("t"),
+        TextDelta("t", text),
+        TextEnd("t"),
+        Finish(),
+    ]
+
+    response = fold(events, response_format=ResponseFormat(type=kind))
+
+    assert response.output.structured_output == found
+    assert response.text == text
+    codes = [warning.code for warning in response.warnings]
+    assert codes == ([] if found else ["structured_output_parse_failed"])

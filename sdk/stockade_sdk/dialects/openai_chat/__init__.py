@@ -15,23 +15,30 @@ id get different ones; it may hold more: defaults that ``y`` left out, and token
 usual place where a vendor has its own.
 """
 
-from stockade_sdk.dialects.failures import classify_error, redact
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from stockade_sdk.dialects.json_text import parse_json
 
-from .embeddings import (
-    decode_embedding_request,
-    decode_embedding_response,
-    encode_embedding_request,
-    encode_embedding_response,
-)
 from .errors import encode_error
-from .models import decode_models
 from .overlay import DIALECT
 from .requests import decode_request, encode_request
 from .responses import decode_response, encode_response
 from .stream import DONE, StreamDecoder
-from .stream_encode import StreamEncoder
 from .usage import decode_usage, encode_usage
+
+if TYPE_CHECKING:
+    from stockade_sdk.dialects.failures import classify_error, redact
+
+    from .embeddings import (
+        decode_embedding_request,
+        decode_embedding_response,
+        encode_embedding_request,
+        encode_embedding_response,
+    )
+    from .models import decode_models
+    from .stream_encode import StreamEncoder
 
 __all__ = [
     "DIALECT",
@@ -54,3 +61,24 @@ __all__ = [
     "parse_json",
     "redact",
 ]
+
+_FAILURES = "stockade_sdk.dialects.failures"
+_LATER = {  # loaded when asked for: a worker that chats without an error starts the sooner
+    "StreamEncoder": ".stream_encode",
+    "classify_error": _FAILURES,
+    "decode_embedding_request": ".embeddings",
+    "decode_embedding_response": ".embeddings",
+    "decode_models": ".models",
+    "encode_embedding_request": ".embeddings",
+    "encode_embedding_response": ".embeddings",
+    "redact": _FAILURES,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_LATER[name], __name__), name)
+    return found

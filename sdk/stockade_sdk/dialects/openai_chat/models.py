@@ -117,7 +117,7 @@ def _price(raw: Any) -> Price | None:
     """USD per token as OpenRouter has it, per 1,000,000 as ours."""
     if not isinstance(raw, dict):
         return None
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for name, field in _PRICES.items():
         value = raw.get(name)
         if not isinstance(value, str):

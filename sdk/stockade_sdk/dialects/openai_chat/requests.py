@@ -9,7 +9,7 @@ from stockade_sdk.chat import ChatRequest, ToolDefinition
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .messages import decode_message, encode_message
-from .overlay import Notes, Unreadable, difference, kept, merged, own
+from .overlay import DIALECT, Notes, Unreadable, difference, kept, merged, own
 from .settings import MAX_TOKENS_FIELDS, decode_settings, encode_settings, is_count
 
 TOOLS: Final = "$tools"  # [position, tool] of the tools that are no functions
@@ -94,7 +94,7 @@ def _decode(payload: Any) -> ChatRequest:
         messages=messages,
         model=model if isinstance(model, str) else None,
         tools=tools,
-        provider_options=kept(overlay),
+        provider_options={DIALECT: overlay},  # also where it is empty: it says what was spoken
         **settings,
     )
 

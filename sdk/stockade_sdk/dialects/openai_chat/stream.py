@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from stockade_sdk.dialects.failures import classify_error
 from stockade_sdk.dialects.json_text import Halves
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.stream import ChatEvent, Finish
 
-from .errors import error_inside
+from .errors import error_inside, said_inside
 from .overlay import Notes, Unreadable, difference, kept
 from .responses import encode_choice, finish_reason
 from .stream_choice import ChoiceReader
@@ -135,7 +134,7 @@ class StreamDecoder:
         if text.strip() == DONE:
             return self.finish()
         if event == "error":
-            raise classify_error(None, None, text) from error
+            raise said_inside(text) from error
         raise ProviderError(
             ErrorKind.MALFORMED_RESPONSE, "a chunk of the stream is no JSON"
         ) from error
@@ -143,7 +142,7 @@ class StreamDecoder:
     def _refuse(self, chunk: dict[str, Any], event: str) -> None:
         raised = error_inside(chunk)
         if raised is None and event == "error":
-            raised = classify_error(None, None, chunk)
+            raised = said_inside(chunk)
         if raised is not None:
             raise raised
         chunk.setdefault("choices", [])  # a chunk of usage or of the vendor's own

@@ -1,0 +1,5 @@
+"""A provider for DeepSeek's chat."""
+
+from .provider import DeepSeek
+
+__all__ = ["DeepSeek"]

@@ -1,0 +1,5 @@
+"""A provider for Mistral's models."""
+
+from .provider import Mistral
+
+__all__ = ["Mistral"]

@@ -1,0 +1,5 @@
+"""A provider for Moonshot's Kimi models."""
+
+from .provider import Moonshot
+
+__all__ = ["Moonshot"]

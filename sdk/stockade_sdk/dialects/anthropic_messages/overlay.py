@@ -1,0 +1,36 @@
+"""This dialect's overlays; see ``dialects.overlay``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from stockade_sdk.dialects.overlay import (
+    DROP,
+    NOTES,
+    Notes,
+    Unreadable,
+    difference,
+    entry_of,
+    entry_with,
+    merged,
+)
+
+__all__ = [
+    "DIALECT",
+    "DROP",
+    "FAMILY",
+    "NOTES",
+    "Notes",
+    "Unreadable",
+    "difference",
+    "kept",
+    "merged",
+    "own",
+]
+
+DIALECT: Final = "anthropic_messages"
+FAMILY: Final = "anthropic"  # the ``provider`` of reasoning that this wire's vendor signed
+
+own = partial(entry_of, DIALECT)
+kept = partial(entry_with, DIALECT)
