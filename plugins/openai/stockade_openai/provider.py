@@ -10,7 +10,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from stockade_sdk import Audio, ChatEvent, ChatRequest, ChatResponse, Context
+from stockade_sdk import (
+    Audio,
+    ChatEvent,
+    ChatRequest,
+    ChatResponse,
+    Context,
+    ErrorKind,
+    ProviderError,
+)
 from stockade_sdk.dialects import openai_chat, openai_responses
 from stockade_sdk.vendor.openai import OpenAIEmbeddings, OpenAIModels
 from stockade_sdk.vendor.openai_media import OpenAIImages, OpenAISpeech, OpenAITranscription
@@ -36,15 +44,27 @@ class OpenAI(
     async def chat(self, request: ChatRequest, ctx: Context) -> ChatResponse:
         """A whole answer, by the wire that can say what was asked."""
         request = self.named(request, ctx)
-        if by_chat(request, ctx):
-            return await super().chat(request, ctx)
-        return await self.respond(request, ctx)
+        if not by_chat(request, ctx):
+            try:
+                return await self.respond(request, ctx)
+            except ProviderError as error:
+                if not lacks_responses(error, request, ctx):
+                    raise
+        return await super().chat(request, ctx)
 
     async def stream_chat(self, request: ChatRequest, ctx: Context) -> AsyncIterator[ChatEvent]:
         """Events as they arrive, by the same choice."""
         request = self.named(request, ctx)
-        chosen = super().stream_chat if by_chat(request, ctx) else self.stream_response
-        async for event in chosen(request, ctx):
+        if not by_chat(request, ctx):
+            try:
+                async for event in self.stream_response(request, ctx):
+                    yield event
+            except ProviderError as error:
+                if not lacks_responses(error, request, ctx):
+                    raise
+            else:
+                return
+        async for event in super().stream_chat(request, ctx):
             yield event
 
     def named(self, request: ChatRequest, ctx: Context) -> ChatRequest:
@@ -66,6 +86,15 @@ def by_chat(request: ChatRequest, ctx: Context) -> bool:
     if openai_chat.DIALECT in (request.provider_options or {}) or has_sound(request):
         return True
     return not thinks(request.model or "") and any(getattr(request, one) for one in CHAT_ALONE)
+
+
+def lacks_responses(error: ProviderError, request: ChatRequest, ctx: Context) -> bool:
+    """Whether the server behind ``base_url`` has chat completions alone, as many compatible ones
+    have, and the request may go there: nobody chose a wire. Raised before any event.
+    """
+    nowhere = error.status in (404, 405) and error.kind is not ErrorKind.MODEL_UNAVAILABLE
+    chosen = ctx.config.get("api", "auto") != "auto" or openai_responses.is_spoken(request)
+    return nowhere and not chosen
 
 
 def has_sound(request: ChatRequest) -> bool:

@@ -372,3 +372,38 @@ async def test_a_tools_call_and_its_result_go_to_and_fro():
     assert [(one.id, one.name, one.arguments) for one in response.tool_calls] == [("c_1", "f", {})]
     assert isinstance(response.output.content[0], ToolCall)
     assert not any(isinstance(part, Text) for part in response.output.content)
+
+
+NOT_HERE = Answer.of_json({"error": {"message": "Not Found"}}, status=404)
+NO_MODEL = Answer.of_json(
+    {"error": {"message": "The model `m` does not exist", "code": "model_not_found"}}, status=404
+)
+
+
+async def test_a_server_without_responses_is_asked_by_chat_completions():
+    async with run_with(NOT_HERE, Answer.of_json(CHAT), NOT_HERE, Answer.of_events(*CHUNKS)) as run:
+        response = await run.chat("hi")
+        events = await run.stream("hi")
+
+    assert (response.text, fold(events).text) == ("hello", "hello")
+    assert [one.url.removeprefix(f"{URL}/") for one in run.requests] == [
+        "responses",
+        "chat/completions",
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "request_of", "config"),
+    [
+        (NO_MODEL, asking, {}),
+        (NOT_HERE, asking, {"api": "responses"}),
+        (NOT_HERE, lambda: openai_responses.decode_request({"model": "m", "input": "hi"}), {}),
+    ],
+    ids=["a missing model", "the operator chose", "a client spoke it"],
+)
+async def test_it_is_not_asked_twice_where(answer, request_of, config):
+    async with run_with(answer, **config) as run:
+        with pytest.raises(ProviderError):
+            await run.chat(request_of())
+
+    assert len(run.requests) == 1
