@@ -29,14 +29,13 @@ NO_PRICES = PriceTable()
 def price_tables(
     models: Iterable[tuple[str, ModelInfo]], operators: Mapping[str, Price]
 ) -> dict[str, PriceTable]:
-    """The price table of each plugin: its models' prices, and before them the operator's, which
-    are named ``plugin/model`` with a `*` at the end of the model where it stands for more.
+    """The price table of each plugin that has prices: its models', and before them the operator's,
+    which are named ``plugin/model`` with a `*` at the end of the model where it stands for more.
     """
     listed: dict[str, dict[str, Price]] = {}
     for plugin, model in models:
-        own = listed.setdefault(plugin, {})
         if model.price is not None:
-            own.setdefault(model.id, model.price)
+            listed.setdefault(plugin, {}).setdefault(model.id, model.price)
     rules: dict[str, list[PriceRule]] = {}
     for target, price in operators.items():
         plugin, _, pattern = target.partition("/")
@@ -62,8 +61,11 @@ class PricedWorkers:
     ) -> ProviderResponse:
         """One unary answer of ``plugin``, with its cost."""
         response = await self._workers.call(plugin, method, request, timeout_s=timeout_s)
+        table = self._table_of(plugin)
+        if table is None and response.usage is None and response.cost is None:
+            return response
         settled = settle(
-            self._table_of(plugin) or NO_PRICES,
+            table or NO_PRICES,
             request.model or "",
             response.model,
             response.usage,
