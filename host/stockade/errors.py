@@ -79,5 +79,7 @@ class AllAttemptsFailed(HostError):
         tried = ", ".join(dict.fromkeys(attempt.target for attempt in self.attempts))
         count = len(self.attempts)
         what = "no target could be tried" if not count else f"no answer after {count} attempts"
-        super().__init__(what if count != 1 else "no answer after 1 attempt", why=str(error))
+        if count == 1:
+            what = f"no answer from {tried}"
+        super().__init__(what, why=str(error))
         self.tried = tried

@@ -36,14 +36,16 @@ class Provider:
     Each method is optional and makes its capability real::
 
         async def chat(self, request: ChatRequest, ctx: Context) -> ChatResponse
-        async def stream_chat(self, request: ChatRequest, ctx: Context) -> AsyncIterator[ChatEvent |
-        str] async def embed(self, request: EmbeddingRequest, ctx: Context) -> EmbeddingResponse
-        async def generate_image(self, request: ImageRequest, ctx: Context) -> ImageResponse async
-        def transcribe(self, request: TranscriptionRequest, ctx: Context) -> TranscriptionResponse
-        async def speak(self, request: SpeechRequest, ctx: Context) -> SpeechResponse async def
-        rerank(self, request: RerankRequest, ctx: Context) -> RerankResponse async def
-        list_models(self, ctx: Context) -> Iterable[ModelInfo] async def check_health(self, ctx:
-        Context) -> HealthReport
+        async def stream_chat(self, request: ChatRequest, ctx: Context) -> AsyncIterator[ChatEvent]
+        async def embed(self, request: EmbeddingRequest, ctx: Context) -> EmbeddingResponse
+        async def generate_image(self, request: ImageRequest, ctx: Context) -> ImageResponse
+        async def transcribe(
+            self, request: TranscriptionRequest, ctx: Context
+        ) -> TranscriptionResponse
+        async def speak(self, request: SpeechRequest, ctx: Context) -> SpeechResponse
+        async def rerank(self, request: RerankRequest, ctx: Context) -> RerankResponse
+        async def list_models(self, ctx: Context) -> Iterable[ModelInfo]
+        async def check_health(self, ctx: Context) -> HealthReport
 
     The worker makes one instance, without arguments, after it has been confined. Nothing is
     registered by side effect.

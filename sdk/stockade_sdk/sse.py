@@ -6,11 +6,13 @@ Source: WHATWG HTML, section 9.2.6 "Interpreting an event stream".
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 
 import msgspec
 
 from .errors import ErrorKind, ProviderError
 
+PIECE_BYTES = 64 * 1024  # of a body that is there whole, so that its events are not all at once
 MAX_EVENT_CHARS = 16 * 1024 * 1024  # one base64 image in one event; more is an attack or a mistake
 
 
@@ -116,3 +118,11 @@ class EventReader:
             self._event = value
         elif field == "id" and "\0" not in value:
             self._id = value
+
+
+def events_in(body: bytes) -> Iterator[ServerEvent]:
+    """The events of a whole body, one after the other: all together are many times as large."""
+    reader = EventReader()
+    for at in range(0, len(body), PIECE_BYTES):
+        yield from reader.feed(body[at : at + PIECE_BYTES])
+    yield from reader.end()

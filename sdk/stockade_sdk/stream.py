@@ -271,13 +271,17 @@ _END_OF: dict[type, type] = {
 }
 
 
+UNSTREAMED = RuntimeWarning("part_dropped", "a part of the answer has no place in a stream")
+
+
 def unfold(response: ChatResponse) -> list[ChatEvent]:
     """The shortest stream whose fold is ``response``: a block a part, then ``Finish``.
 
-    Images, audio, files and tool results have no events (no chat stream carries them) and raise
-    ValueError.
+    Images, audio, files and tool results have no events: no chat stream carries them, and they are
+    left out with a warning.
     """
     events: list[ChatEvent] = []
+    lost: tuple[RuntimeWarning, ...] = ()
     recomputed: list[RuntimeWarning] = []
     for index, part in enumerate(response.output.content):
         id = f"{index}"
@@ -307,7 +311,7 @@ def unfold(response: ChatResponse) -> list[ChatEvent]:
                     ToolCallEnd(call, metadata),
                 ]
             case _:
-                raise ValueError(f"a chat stream cannot carry a part of type {type(part).__name__}")
+                lost = (UNSTREAMED,)
     kept = list(response.warnings)
     for warning in recomputed:  # the fold finds these again by itself
         if warning in kept:
@@ -319,7 +323,7 @@ def unfold(response: ChatResponse) -> list[ChatEvent]:
             response.raw_finish_reason,
             response.model,
             response.id,
-            tuple(kept),
+            (*kept, *lost),
             response.provider_metadata,
             response.cost,
         )

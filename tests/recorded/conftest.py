@@ -20,6 +20,7 @@ PARTS = {
     "handoff": "histories, unchanged for the vendor that made them",
     "vendors": "through the vendor's plugin, in process",
     "media": "images, sound, reranking and model lists",
+    "crossing": "from one wire to the others",
 }
 
 

@@ -129,7 +129,13 @@ def counts(usage: Any) -> dict[str, int]:
         "cached_input_tokens": cached,
         "reasoning_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
     }
-    return {name: count for name, count in found.items() if count is not None}
+    known = {name: count for name, count in found.items() if count is not None}
+    beside = known.get("reasoning_tokens", 0)  # where xAI counts it: not within the completion
+    if known.get("total_tokens") == sum(
+        known.get(name, 0) for name in ("input_tokens", "output_tokens", "reasoning_tokens")
+    ):
+        known["output_tokens"] = known.get("output_tokens", 0) + beside
+    return known
 
 
 def error_kind(status: int, error: Any) -> str:

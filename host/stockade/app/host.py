@@ -6,7 +6,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from stockade.router import (
     needs_of,
 )
 from stockade.settings import Home, Settings, read_settings
-from stockade.state import Installed, Secrets, State
+from stockade.state import Secrets, State
 from stockade.supervisor import (
     Denials,
     Logbook,
@@ -50,12 +50,10 @@ from stockade_sdk.audio import (
     TranscriptionRequest,
     TranscriptionResponse,
 )
-from stockade_sdk.capability import ModelInfo
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.image import ImageRequest, ImageResponse
-from stockade_sdk.manifest import read_manifest
 from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
 from stockade_sdk.rerank import RerankRequest, RerankResponse
 
@@ -64,6 +62,7 @@ from .background import Background
 from .confining import Confining, Examined, Reached
 from .costing import PricedWorkers, price_tables
 from .journal import Journal
+from .listing import models_of
 from .runtimes import Runtimes
 
 MAX_PLANS: Final = 1_024  # kept; callers' model names are their own, so the number is bounded
@@ -379,26 +378,6 @@ class Host:
         where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
         sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
         self._logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
-
-
-def models_of(records: Iterable[Installed]) -> list[tuple[str, ModelInfo]]:
-    """What installed plugins declare, each model with its plugin."""
-    models = []
-    for record in records:
-        for model in read_manifest(record.manifest).served_models:
-            info = ModelInfo(
-                id=model.id,
-                provider=record.name,
-                name=model.name,
-                capabilities=model.capabilities,
-                features=model.features,
-                context_tokens=model.context_tokens,
-                max_output_tokens=model.max_output_tokens,
-                aliases=model.aliases,
-                price=model.price,
-            )
-            models.append((record.name, info))
-    return models
 
 
 def _prepare(home: Home) -> tuple[State, Path]:

@@ -11,6 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from stockade.errors import AllAttemptsFailed
     from stockade_sdk.errors import ProviderError
 
 __all__ = [
@@ -52,7 +53,8 @@ def explain(error: BaseException) -> Failure:
             return explain(error.exceptions[0])
         case AllAttemptsFailed():
             code = _code_of(error.error)
-            return Failure(code, error.what, error.why, error.remedy or _remedy_of(error.error))
+            remedy = error.remedy or _remedy_of(error.error, _plugin_of(error))
+            return Failure(code, error.what, error.why, remedy)
         case HostError():
             return Failure(error.exit_code, error.what, error.why, error.remedy)
         case ProviderError():
@@ -112,5 +114,21 @@ _REMEDIES = {
 }
 
 
-def _remedy_of(error: ProviderError) -> str:
-    return _REMEDIES.get(error.kind, "")
+def _plugin_of(failed: AllAttemptsFailed) -> str:
+    """The plugin whose error is told; empty where none was asked."""
+    told = failed.error
+    for attempt in failed.attempts:
+        if attempt.kind == told.kind and attempt.message == (told.message or None):
+            return attempt.target.partition("/")[0]
+    return failed.attempts[-1].target.partition("/")[0] if failed.attempts else ""
+
+
+def _remedy_of(error: ProviderError, plugin: str = "") -> str:
+    if error.kind == "rate_limited" and error.retry_after_s is not None:
+        return f"try again in {error.retry_after_s:.0f} s, or give the request a fallback"
+    if error.kind == "auth" and plugin:
+        from stockade.cli.keys import advice
+
+        return advice(plugin)
+    remedy = _REMEDIES.get(error.kind, "")
+    return remedy.replace("PLUGIN", plugin) if plugin else remedy

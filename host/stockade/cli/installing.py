@@ -122,8 +122,9 @@ def _tell(record: Installed, proposal: Proposal) -> None:
     for key, field in proposal.manifest.config.items():
         if field.required and field.default is None and key not in record.config:
             print(f"Set first: stockade config set {name} {escape(key)} VALUE")
+    own = "".join(f" --host {rule}" for rule in record.operator_hosts)
     for secret in record.granted.secrets:
-        host = "" if secret.hosts else " --host HOST"
+        host = own or ("" if secret.hosts else " --host HOST")
         print(f"Where it needs a key: stockade secrets set {name} {secret.name}{host}")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stockade_sdk.hosts import HostRule
     from stockade_sdk.permissions import SecretRequest
 
-__all__ = ["app"]
+__all__ = ["advice", "app"]
 
 app = group("Keep the keys that the host puts on a plugin's requests.")
 PLUGIN = typer.Argument(metavar="PLUGIN")
@@ -67,6 +67,29 @@ def set_secret(
         note(f"note: its manifest says expose = true: {plugin} sees the value itself")
     elif not goes:
         note(f"note: bind it to a host: stockade secrets set {plugin} {name} --host HOST")
+
+
+def advice(plugin: str) -> str:
+    """What to do where a vendor refused a request of ``plugin`` for its key: which to set, how."""
+    from stockade.errors import HostError
+    from stockade.state import Secrets
+
+    try:
+        with opened() as (home, state):
+            record = state.require(plugin)
+            kept = {one.name: set(one.hosts) for one in Secrets(home).of(plugin) if one.value}
+    except HostError:
+        return "check the key: stockade secrets list"
+    own = "".join(f" --host {rule}" for rule in record.operator_hosts)
+    names = [secret.name for secret in record.granted.secrets]
+    commands = " or ".join(f"stockade secrets set {plugin} {name}{own}" for name in names)
+    if not names:
+        return f"it was granted no key: stockade permissions show {plugin}"
+    if not kept:
+        return f"no key is set; set it: {commands}"
+    if not any(set(record.operator_hosts) <= hosts for hosts in kept.values()):
+        return f"the key is not bound to every host that you allowed; set it again: {commands}"
+    return f"the key was refused; set another: {commands}"
 
 
 def _keep(

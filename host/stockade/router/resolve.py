@@ -187,13 +187,17 @@ def _declared(name: str, catalogue: Catalogue) -> tuple[Target, ...]:
 def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -> Resolved:
     require_plugin(plugin, catalogue)
     if name in aliases:
-        meant, _ = _followed(name, catalogue, aliases, ())
+        meant, capability = _followed(name, catalogue, aliases, ())
         targets = tuple(target for target in meant if target.plugin == plugin)
         if targets:
             return Resolved(targets, MatchedBy.USER_ALIAS)
         if meant:
             why = f"your alias means {', '.join(target.name for target in meant)}"
             raise NoSuchModel(name, why=f"{why}, and the request names the plugin {plugin}")
+        if capability is not None:
+            return Resolved((), MatchedBy.CAPABILITY, capability)
+    if name in CAPABILITIES:  # what of the plugin serves it, as its route would say of all
+        return Resolved((), MatchedBy.CAPABILITY, CAPABILITIES[name])
     listed = catalogue.full.get((plugin, name))
     if listed is not None:
         return Resolved((listed,), MatchedBy.SHORT_NAME)

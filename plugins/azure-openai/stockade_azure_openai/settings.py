@@ -28,11 +28,13 @@ def setting(ctx: Context, key: str) -> str | None:
 
 
 def required(ctx: Context, key: str) -> str:
-    """The same; raises ProviderError(invalid_request) that says what to run."""
+    """The same; raises ProviderError(model_unavailable), which says what to run and lets a fallback
+    answer.
+    """
     value = setting(ctx, key)
     if value is None:
         raise ProviderError(
-            ErrorKind.INVALID_REQUEST,
+            ErrorKind.MODEL_UNAVAILABLE,
             f"no {key} is set; run: stockade config set azure-openai {key} VALUE",
         )
     return value
@@ -50,8 +52,9 @@ def deployments(ctx: Context) -> dict[str, str]:
             pairs[model] = deployment
         elif item.strip():
             raise ProviderError(
-                ErrorKind.INVALID_REQUEST,
-                f"{item.strip()!r} in deployments is no model=deployment",
+                ErrorKind.MODEL_UNAVAILABLE,
+                f"{item.strip()!r} in deployments is no model=deployment; "
+                "run: stockade config set azure-openai deployments MODEL=DEPLOYMENT,...",
             )
     return pairs
 

@@ -130,7 +130,7 @@ def chosen(model: str | None, ctx: Context, key: str) -> str:
         model = ctx.config.get(key)
     if not model:
         raise ProviderError(
-            ErrorKind.INVALID_REQUEST,
+            ErrorKind.MODEL_UNAVAILABLE,
             f"no model is named; run: stockade config set {NAME} {key} MODEL",
         )
     return model

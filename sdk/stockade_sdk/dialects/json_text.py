@@ -18,13 +18,17 @@ _strict = msgspec.json.Decoder().decode
 
 def parse_json(data: str | bytes) -> Any:
     """The value; a lone half of a pair becomes U+FFFD. Raises Unreadable where it is no JSON."""
-    return Halves().parse(data)
+    return Halves(hold=False).parse(data)
 
 
 class Halves:
-    """Parses values that follow each other and joins halves that stand at the same place."""
+    """Parses values that follow each other and joins halves that stand at the same place.
 
-    def __init__(self) -> None:
+    Without ``hold`` nothing follows, and a half at the end of a text is replaced like any other.
+    """
+
+    def __init__(self, *, hold: bool = True) -> None:
+        self._hold = hold
         self._held: dict[tuple[str | int, ...], str] = {}
 
     def parse(self, data: str | bytes) -> Any:
@@ -39,14 +43,17 @@ class Halves:
             if not self._held:
                 return value
         held, self._held = self._held, {}
-        return self._mended(value, (), held)
+        try:
+            return self._mended(value, (), held)
+        except RecursionError as error:  # the readers above nest deeper than Python's own calls
+            raise Unreadable("this is nested too deep") from error
 
     def _mended(
         self, value: Any, path: tuple[str | int, ...], held: dict[tuple[str | int, ...], str]
     ) -> Any:
         if isinstance(value, str):
             text = held.get(path, "") + value
-            if text and "\ud800" <= text[-1] <= "\udbff":
+            if self._hold and text and "\ud800" <= text[-1] <= "\udbff":
                 self._held[path] = text[-1]
                 text = text[:-1]
             return _joined(text)

@@ -12,6 +12,16 @@ _MAGIC = (
     (b"RIFF", "image/webp"),
 )
 
+_PICTURES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "heif": "image/heif",
+}
+
 _ENDINGS = {  # documents that models read
     "pdf": "application/pdf",
     "txt": "text/plain",
@@ -33,6 +43,14 @@ def document_type(filename: str | None) -> str:
     """The media type of a document by the ending of its name; bytes where it says nothing."""
     ending = (filename or "").lower().rpartition(".")[2]
     return _ENDINGS.get(ending, "application/octet-stream")
+
+
+def type_at(address: str) -> str | None:
+    """The media type of what stands at an address, by the ending of its path; ``None`` where it
+    says nothing.
+    """
+    ending = address.partition("?")[0].partition("#")[0].lower().rpartition(".")[2]
+    return _PICTURES.get(ending) or _ENDINGS.get(ending)
 
 
 def to_data_url(media_type: str, data: bytes) -> str:

@@ -15,10 +15,11 @@ Each dialect keeps its overlays under its own name and looks at no other's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
+from stockade_sdk.chat import ContentPart, Text
 
 DROP: Final = "$drop"
 
@@ -77,6 +78,30 @@ def entry_with(dialect: str, overlay: dict[str, Any]) -> dict[str, Any] | None:
     nothing.
     """
     return {dialect: overlay} if overlay else None
+
+
+def without_foreign(
+    parts: Sequence[ContentPart], dialect: str, notes: Notes
+) -> Sequence[ContentPart]:
+    """``parts`` without those that stand for what another dialect alone can say, with a warning;
+    the same sequence where there are none.
+    """
+    for part in parts:
+        if part.provider_metadata is not None:
+            break
+    else:
+        return parts
+    said = [part for part in parts if not _is_foreign(part, dialect)]
+    if len(said) == len(parts):
+        return parts
+    notes.add("part_dropped", "a part that only another vendor's wire can say was left out")
+    return said
+
+
+def _is_foreign(part: ContentPart, dialect: str) -> bool:
+    if type(part) is not Text or part.text or not part.provider_metadata:
+        return False
+    return dialect not in part.provider_metadata
 
 
 def difference(

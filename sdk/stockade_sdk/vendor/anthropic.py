@@ -80,14 +80,14 @@ class AnthropicChat(AnthropicWire):
 
     def model_of(self, asked: str | None, ctx: Context) -> str:
         """The request's model or the configured one; the wire has no default, so there must be
-        one.
+        one. Raises ProviderError(model_unavailable), so that a fallback may answer.
         """
         if asked is not None and asked not in UNNAMED:
             return asked
         configured = ctx.config.get("model")
         if not configured:
             raise ProviderError(
-                ErrorKind.INVALID_REQUEST,
+                ErrorKind.MODEL_UNAVAILABLE,
                 f"name a model, or run: stockade config set {self.plugin} model MODEL",
             )
         return str(configured)

@@ -135,12 +135,13 @@ async def streaming(
 def endpoint(ctx: Context, path: str, *, key: str = "base_url", plugin: str = "PLUGIN") -> str:
     """The URL of ``path`` below the configured ``key``, whose query it keeps.
 
-    Raises ProviderError(invalid_request) where nothing is configured.
+    Raises ProviderError(model_unavailable), so that a fallback may answer, where nothing is
+    configured.
     """
     base = ctx.config.get(key)
     if not base:
         raise ProviderError(
-            ErrorKind.INVALID_REQUEST,
+            ErrorKind.MODEL_UNAVAILABLE,
             f"no server is set; run: stockade config set {plugin} {key} URL",
         )
     address, _, query = str(base).partition("?")

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from stockade_sdk.capability import HealthReport, ModelInfo, RuntimeWarning
-from stockade_sdk.chat import Audio, ChatRequest, ChatResponse, File, Image, ToolResult
+from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.context import Context
 from stockade_sdk.dialects import openai_chat
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
@@ -38,11 +38,9 @@ __all__ = [
     "Warnings",
     "Wire",
     "dimensions_noted",
-    "streamable",
 ]
 
 UNNAMED: Final = (None, "", "default", "auto")  # a request that leaves the model to the operator
-WITHOUT_EVENTS: Final = (Image, Audio, File, ToolResult)  # parts that no chat stream carries
 
 
 class OpenAIWire(Provider):
@@ -121,7 +119,7 @@ class OpenAIChat(OpenAIWire):
         ) as response:
             if response.is_json:  # some servers answer whole what they were asked to stream
                 answer = self.decode_chat(await response.json(), request)
-                for event in unfold(streamable(answer)):
+                for event in unfold(answer):
                     yield warned(event, warnings)
                 return
             decoder = self.stream_decoder()
@@ -168,17 +166,6 @@ class OpenAIModels(OpenAIWire):
         """Whether name, TLS and key are right, and how long it took."""
         url = self.url(ctx, "models")
         return await probe(ctx, url, headers=self.headers(ctx), classify=self.classify)
-
-
-def streamable(response: ChatResponse) -> ChatResponse:
-    """The answer without parts that no chat stream carries, with a warning for each."""
-    parts = response.output.content
-    kept = tuple(part for part in parts if not isinstance(part, WITHOUT_EVENTS))
-    if len(kept) == len(parts):
-        return response
-    dropped = RuntimeWarning("part_dropped", "a part of the answer has no place in a stream")
-    output = msgspec.structs.replace(response.output, content=kept)
-    return msgspec.structs.replace(response, output=output, warnings=(*response.warnings, dropped))
 
 
 def dimensions_noted(response: EmbeddingResponse, wanted: int | None) -> EmbeddingResponse:

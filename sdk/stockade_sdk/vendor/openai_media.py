@@ -158,10 +158,10 @@ def transcript_in(answer: HttpResponse, form: str) -> TranscriptionResponse:
     """The transcript of an answer that was asked for as ``form``, by what came."""
     kind = (answer.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        from stockade_sdk.sse import EventReader
+        from stockade_sdk.sse import events_in
 
-        reader, decoder = EventReader(), openai_audio.TranscriptDecoder()
-        for sent in (*reader.feed(answer.body), *reader.end()):
+        decoder = openai_audio.TranscriptDecoder()
+        for sent in events_in(answer.body):
             decoder.feed(sent.data, sent.event)
         return decoder.finish()
     if form in NO_JSON and not kind.endswith("json"):

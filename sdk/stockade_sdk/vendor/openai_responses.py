@@ -17,7 +17,7 @@ from stockade_sdk.dialects import openai_responses
 from stockade_sdk.stream import ChatEvent, unfold
 
 from .exchange import streaming, warned, with_warnings
-from .openai import OpenAIChat, OpenAIWire, Payload, Warnings, streamable
+from .openai import OpenAIChat, OpenAIWire, Payload, Warnings
 from .openai_fit import without
 
 ENCRYPTED: Final = "reasoning.encrypted_content"
@@ -69,7 +69,7 @@ class OpenAIResponses(OpenAIWire):
         ) as response:
             if response.is_json:  # some servers answer whole what they were asked to stream
                 answer = openai_responses.decode_response(await response.json())
-                for event in unfold(streamable(answer)):
+                for event in unfold(answer):
                     yield warned(event, warnings)
                 return
             decoder = openai_responses.StreamDecoder()

@@ -127,6 +127,14 @@ def test_a_named_plugin_gives_its_first_model_that_serves() -> None:
     assert order(VISION, plugin="alpha", routes=ROUTES) == ["alpha/a2"]
 
 
+def test_a_capability_asked_of_a_named_plugin_is_its_first_model_with_it() -> None:
+    see = {"see": "vision"}
+
+    assert order(CHAT, plugin="alpha", model="vision", routes=ROUTES) == ["alpha/a2"]
+    assert order(CHAT, plugin="alpha", model="see", aliases=see) == ["alpha/a2"]
+    assert order(CHAT, plugin="alpha", model="alpha/vision") == ["alpha/vision"]
+
+
 def test_a_named_plugin_that_cannot_serve_says_why() -> None:
     plan = candidates(CHAT, CATALOGUE, plugin="gamma")
 

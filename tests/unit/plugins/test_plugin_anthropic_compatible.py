@@ -2,7 +2,7 @@
 
 import pytest
 
-from stockade_sdk import ChatRequest, Message, ProviderError
+from stockade_sdk import ChatRequest, ErrorKind, Message, ProviderError
 from stockade_sdk.testing import Answer, provider_under_test
 from tests.unit.plugins.loading import defaults_of, manifest_of, provider_class
 
@@ -53,6 +53,15 @@ async def test_without_a_base_url_the_error_says_what_to_run():
             await run.chat("hi")
 
     assert "stockade config set anthropic-compatible base_url" in caught.value.message
+
+
+async def test_without_a_model_the_error_says_what_to_run_and_a_fallback_may_answer():
+    async with run_with(model="") as run:
+        with pytest.raises(ProviderError) as caught:
+            await run.chat("hi")
+
+    assert caught.value.kind is ErrorKind.MODEL_UNAVAILABLE
+    assert "stockade config set anthropic-compatible model" in caught.value.message
 
 
 async def test_the_server_knows_its_own_temperatures():

@@ -178,6 +178,7 @@ def test_an_unknown_stop_reason_is_warned_of(word):
 
     assert response.finish_reason is FinishReason.OTHER
     assert codes(response) == ["unknown_stop_reason"]
+    assert "None" not in response.warnings[0].message
 
 
 @pytest.mark.parametrize(

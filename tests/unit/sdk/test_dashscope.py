@@ -218,6 +218,7 @@ def test_newer_models_answer_as_in_a_chat():
         task("SUCCEEDED", results=[{"code": "x", "message": "y"}]),
         task("SUCCEEDED", results=[{"url": ""}, 5]),
         task("SUCCEEDED", choices=[{"message": {"content": "text"}}, 5]),
+        task("SUCCEEDED", choices=5),
     ],
 )
 def test_a_task_without_images_is_malformed(answer):

@@ -103,6 +103,7 @@ def test_an_unknown_finish_word_is_other_with_a_warning(word):
 
     assert response.finish_reason is FinishReason.OTHER
     assert [warning.code for warning in response.warnings] == ["unknown_finish_reason"]
+    assert "None" not in response.warnings[0].message
 
 
 def test_a_blocked_prompt_is_an_answer_without_words():

@@ -94,6 +94,13 @@ def test_an_unknown_reason_is_other_with_a_warning_and_goes_back_as_it_came():
     assert encode_response(response)["choices"][0]["finish_reason"] == "bored"
 
 
+def test_an_answer_without_a_reason_is_told_in_words():
+    response = decode_response({"choices": [{"message": {"role": "assistant", "content": "x"}}]})
+
+    told = [one.message for one in response.warnings if one.code == "unknown_finish_reason"]
+    assert told == ["the answer does not say why it ended"]
+
+
 def test_a_reason_of_another_dialect_is_put_into_words_of_this_one():
     response = ChatResponse(
         output=AssistantOutput((Text("x"),)),
@@ -397,10 +404,11 @@ def test_an_answer_can_go_back_as_history_with_its_reasoning_and_calls():
     assert warnings == ()
 
 
-def test_a_lone_half_of_a_pair_in_an_answer_is_replaced():
-    body = json.dumps(answer(content="@")).replace("@", r"a\ud83db")
+@pytest.mark.parametrize("after", ["b", ""])
+def test_a_lone_half_of_a_pair_in_an_answer_is_replaced(after):
+    body = json.dumps(answer(content="@")).replace("@", r"a\ud83d" + after)
 
-    assert decode_response(parse_json(body)).text == "a\ufffdb"
+    assert decode_response(parse_json(body)).text == "a\ufffd" + after
 
 
 def test_an_answer_for_a_client_is_json():

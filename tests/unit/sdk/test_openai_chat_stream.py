@@ -264,13 +264,35 @@ def test_halves_of_a_pair_are_joined_or_replaced(pieces, text):
 
 
 @pytest.mark.parametrize(
-    "bad", [r'{"a": NaN, "b": "\ud83d"}', r'{"a": 1e999, "b": "\ud83d"}', r'{"\ud83d', r"\u"]
+    "bad",
+    [
+        r'{"a": NaN, "b": "\ud83d"}',
+        r'{"a": 1e999, "b": "\ud83d"}',
+        r'{"\ud83d',
+        r"\u",
+        '{"a":' * 900 + r'"\ud83d"' + "}" * 900,
+    ],
+    ids=["NaN", "infinite", "cut", "no digits", "nested deep"],
 )
 def test_a_half_makes_nothing_else_of_it_acceptable(bad):
     with pytest.raises(ProviderError) as caught:
         StreamDecoder().feed(bad)
 
     assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+def test_pieces_that_are_no_text_give_way_to_text():
+    response = folded(
+        chunk({"reasoning_details": [{"type": "t", "index": 0, "text": 5}]}),
+        chunk({"reasoning_details": [{"type": "t", "index": 0, "text": "hm"}]}),
+        chunk({"audio": {"id": "a", "transcript": ["h"]}}),
+        chunk({"audio": {"transcript": "i"}}),
+        STOP,
+    )
+
+    message = encode_response(response)["choices"][0]["message"]
+    assert message["reasoning_details"] == [{"type": "t", "index": 0, "text": "hm"}]
+    assert message["audio"] == {"id": "a", "transcript": "i"}
 
 
 def test_a_refusal_is_text_with_a_warning():

@@ -6,7 +6,10 @@ import pytest
 
 from stockade_sdk import (
     ChatEvent,
+    ChatRequest,
     ErrorKind,
+    Message,
+    MessageRole,
     ProviderError,
     Text,
     TextDelta,
@@ -14,7 +17,12 @@ from stockade_sdk import (
     ToolCallDelta,
     fold,
 )
-from stockade_sdk.dialects.openai_responses import StreamDecoder, decode_response
+from stockade_sdk.dialects.openai_responses import (
+    StreamDecoder,
+    decode_response,
+    encode_request,
+    encode_response,
+)
 from stockade_sdk.stream import Order
 from tests.unit.sdk.openai_responses_payloads import (
     ANSWERS,
@@ -98,6 +106,58 @@ def test_items_that_are_nowhere_whole_are_put_together():
         "more",
     ]
     assert folded.tool_calls[0].arguments == {"city": "Oslo"}
+
+
+def nameless(events: list[dict]) -> list[dict]:
+    """Events that do not say which item they are about, as simple servers send them."""
+    lost = ("output_index", "item_id", "content_index", "summary_index", "sequence_number")
+    return [{key: value for key, value in one.items() if key not in lost} for one in events]
+
+
+def test_pieces_that_name_no_item_go_on_with_the_last_one():
+    events: list[dict] = [
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "response.reasoning_text.delta", "delta": "think"},
+        {"type": "response.reasoning_text.delta", "delta": "ing"},
+        {"type": "response.output_text.delta", "delta": "h"},
+        {"type": "response.output_text.delta", "delta": "i", "item_id": ""},
+        {"type": "response.completed", "response": {"id": "resp_1", "status": "completed"}},
+    ]
+
+    folded = fold(decoded(*encoded(events)))
+
+    said = [(type(part), getattr(part, "text", None)) for part in folded.output.content]
+    assert said == [(Thinking, "thinking"), (Text, "hi")]
+    sent_back = encode_response(folded)["output"]
+    assert [item["type"] for item in sent_back] == ["reasoning", "message"]
+
+
+def test_an_item_that_nobody_named_goes_back_without_a_name():
+    events: list[dict] = [
+        {"type": "response.output_text.delta", "delta": "hi"},
+        {"type": "response.completed", "response": {"status": "completed"}},
+    ]
+
+    folded = fold(decoded(*encoded(events)))
+    said = Message(MessageRole.ASSISTANT, folded.output.content)
+    request = ChatRequest(messages=(Message.of_text("user", "hello"), said), model="m")
+
+    payload, _ = encode_request(request)
+    assert "id" not in payload["input"][1]
+
+
+def test_whole_items_that_no_event_names_are_each_their_own():
+    answer = response(REASONING, PLAIN, CALL)
+    events = nameless(events_of(answer))
+    for one in events:
+        if "item" in one:
+            one["item"] = {key: value for key, value in one["item"].items() if key != "id"}
+    events = without(events, "content_part.done")
+
+    folded = fold(decoded(*encoded(events)))
+
+    assert folded.text == "hi"
+    assert [call.arguments for call in folded.tool_calls] == [{"city": "Oslo"}]
 
 
 def test_items_may_end_in_another_order_than_they_began():

@@ -1,11 +1,13 @@
 """Server-sent events: any split of the bytes gives the same events, whatever the line ends."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stockade_sdk import ErrorKind, ProviderError, ServerEvent, sse
-from stockade_sdk.sse import EventReader, LineReader
+from stockade_sdk.sse import PIECE_BYTES, EventReader, LineReader, events_in
 
 LINE_ENDS = ("\n", "\r\n", "\r")
 
@@ -121,3 +123,17 @@ def test_an_event_beyond_the_bound_is_refused(body, monkeypatch):
         events_of(body)
 
     assert caught.value.kind is ErrorKind.MALFORMED_RESPONSE
+
+
+def test_events_of_a_whole_body_come_one_after_the_other():
+    body = b"data: a\n\n" * PIECE_BYTES + b"data: last"
+
+    events = events_in(body)
+
+    assert next(events) == ServerEvent(data="a")
+    tracemalloc.start()
+    *rest, last = (event.data for event in events)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(rest), set(rest), last) == (PIECE_BYTES - 1, {"a"}, "last")
+    assert peak < 3 * len(body)

@@ -206,11 +206,14 @@ def test_events_that_are_no_stream_are_refused(events):
         fold(events)
 
 
-def test_an_image_has_no_events_and_is_refused():
-    response = ChatResponse(output=AssistantOutput((Image(url="https://example.com/a.png"),)))
+def test_an_image_has_no_events_and_is_left_out_with_a_warning():
+    image = Image(url="https://example.com/a.png")
+    response = ChatResponse(output=AssistantOutput((image, Text("seen"))))
 
-    with pytest.raises(ValueError, match="Image"):
-        unfold(response)
+    folded = fold(unfold(response))
+
+    assert folded.output.content == (Text("seen"),)
+    assert [warning.code for warning in folded.warnings] == ["part_dropped"]
 
 
 ids = st.sampled_from(["0", "1"])

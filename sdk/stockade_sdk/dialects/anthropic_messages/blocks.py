@@ -21,6 +21,8 @@ from .overlay import FAMILY, Notes, Unreadable, difference, kept, merged, own
 PART: Final = "$part"  # a whole block that no canonical type fits
 AS: Final = "$as"  # "empty": a text of no characters; "unsigned", "redacted": kinds of reasoning
 
+ARGUMENTS: Final = "arguments"  # of an answer's call: what was no object stands under this name
+
 CARRIED: Final = frozenset({"fallback", "compaction", "container_upload"})
 
 NewId = Callable[[Any], str]
@@ -111,12 +113,21 @@ def with_overlay(part: ContentPart, overlay: dict[str, Any]) -> ContentPart:
     return msgspec.structs.replace(part, provider_metadata=together)
 
 
+def as_object(arguments: Any) -> dict[str, Any]:
+    """A call's arguments for a client, who is promised an object: other vendors' models may write
+    plain text (OpenAI's custom tools), or no JSON at all.
+    """
+    if arguments is None:
+        return {}
+    return arguments if isinstance(arguments, dict) else {ARGUMENTS: arguments}
+
+
 def _plain(part: ContentPart, notes: Notes, answer: bool) -> dict[str, Any] | None:
     match part:
         case Text(text=text):
             return _text(part) if not text else {"type": "text", "text": text}
         case ToolCall(id=id, name=name, arguments=arguments):
-            given = {} if arguments is None else arguments
+            given = as_object(arguments) if answer else {} if arguments is None else arguments
             return {"type": "tool_use", "id": id, "name": name, "input": given}
         case Thinking():
             return _thinking(part, notes, answer)

@@ -79,7 +79,7 @@ def put_reasoning(
             payload["thinking"] = {"type": "disabled"}
         return
     if effort not in BUDGETS or style == "never":
-        notes.add("setting_dropped", f"this model cannot be told the effort {effort!r:.40}")
+        notes.add("setting_dropped", f"this model cannot be told reasoning_effort {effort!r:.40}")
         return
     forced = payload.get("tool_choice", {}).get("type") in ("any", "tool")
     if style == "effort":
@@ -93,9 +93,9 @@ def put_reasoning(
         return
     budget = _budget(request, effort)
     if budget is None:
-        notes.add("setting_dropped", "max_output_tokens leaves no room for reasoning")
+        notes.add("setting_dropped", "max_output_tokens leaves no room for reasoning_effort")
     elif forced or _is_within_calls(payload["messages"]):
-        notes.add("setting_dropped", "the vendor refuses to begin reasoning here")
+        notes.add("setting_dropped", "reasoning_effort was dropped: reasoning cannot begin here")
     else:
         payload["thinking"] = {"type": "enabled", "budget_tokens": budget}
         if request.max_output_tokens is None:

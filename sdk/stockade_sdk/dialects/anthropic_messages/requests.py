@@ -59,7 +59,9 @@ def encode_request(
     if request.reasoning_effort is not None and not says_reasoning(overlay):
         put_reasoning(payload, request, thinking or thinks(chosen), default_max_tokens, notes)
     if request.max_output_tokens is None and "max_tokens" not in overlay:
-        notes.add("default_max_tokens_applied", f"max_tokens is {payload['max_tokens']}")
+        limit = payload["max_tokens"]
+        told = f"the answer ends at {limit} tokens: the request sets no bound, which the wire needs"
+        notes.add("default_max_tokens_applied", told)
     if overlay:
         payload = _with_options(payload, overlay, notes)
     if stream or overlay.get("stream") is False:

@@ -101,7 +101,8 @@ def finish_reason(word: Any, notes: Notes) -> FinishReason:
     """The canonical reason; an unknown word is ``other``, with a warning."""
     reason = _FINISH.get(word) if isinstance(word, str) else None
     if reason is None:
-        notes.add("unknown_stop_reason", f"the answer ended for the reason {word!r:.80}")
+        why = "does not say why it ended" if word is None else f"ended for the reason {word!r:.80}"
+        notes.add("unknown_stop_reason", f"the answer {why}")
         return FinishReason.OTHER
     return reason
 

@@ -13,7 +13,7 @@ import msgspec
 from stockade_sdk.chat import Audio, File, Image, Text, ToolResult
 
 from .blocks import PART, decode_block, encode_block
-from .overlay import Notes, Unreadable, difference, kept, merged, own
+from .overlay import DIALECT, Notes, Unreadable, difference, kept, merged, own, without_foreign
 
 CONTENT: Final = "$content"
 
@@ -59,7 +59,8 @@ def _put_content(block: dict[str, Any], result: ToolResult, label: Any, notes: N
             notes.add("tool_result_coerced", "a tool result that is JSON was sent as its text")
             block["content"] = [{"type": "text", "text": _sorted(value).decode()}]
         case parts:
-            encoded = (encode_block(part, notes) for part in parts)
+            said = without_foreign(parts, DIALECT, notes)
+            encoded = (encode_block(part, notes) for part in said)
             block["content"] = [item for item in encoded if item is not None]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from stockade_sdk.chat import parse_arguments
 from stockade_sdk.stream import (
     ChatEvent,
     Finish,
@@ -24,7 +25,7 @@ from stockade_sdk.stream import (
     ToolCallStart,
 )
 
-from .blocks import AS, PART
+from .blocks import AS, PART, as_object
 from .overlay import FAMILY, NOTES, own
 from .responses import encode_full_usage, finish_word
 from .stream_blocks import WHOLE
@@ -45,6 +46,7 @@ class StreamEncoder:
         self._next = 0
         self._indexes: dict[_Block, int] = {}  # of the open blocks
         self._waiting: dict[_Block, list[str]] = {}  # begun, not on the wire yet; what they said
+        self._held: dict[str, list[str]] = {}  # of the calls whose arguments are no object so far
 
     def feed(self, event: ChatEvent) -> list[dict[str, Any]]:
         """The payloads of one event."""
@@ -58,8 +60,7 @@ class StreamEncoder:
                 delta = {"type": "thinking_delta", "thinking": text}
                 self._say(("thinking", id), delta, payloads)
             case ToolCallDelta(id=id, arguments=text):
-                delta = {"type": "input_json_delta", "partial_json": text}
-                payloads.append(self._delta(("tool", id), delta))
+                payloads += self._argue(id, text)
             case TextStart(id=id):
                 self._wait(("text", id), payloads)
             case ThinkingStart(id=id):
@@ -68,11 +69,13 @@ class StreamEncoder:
                 self._flush(payloads)
                 call = {"type": "tool_use", "id": id, "name": name, "input": {}}
                 self._open(("tool", id), call, payloads)
+                self._held[id] = []
             case TextEnd(id=id, provider_metadata=metadata):
                 self._end_text(("text", id), own(metadata), payloads)
             case ThinkingEnd():
                 self._end_thinking(event, payloads)
             case ToolCallEnd(id=id, provider_metadata=metadata):
+                self._end_held(id, payloads)
                 self._close(("tool", id), _said(own(metadata)), payloads)
             case Finish():
                 self._flush(payloads)
@@ -124,6 +127,29 @@ class StreamEncoder:
                 return
             self._begin(block, payloads)
         payloads.append(self._delta(block, delta))
+
+    def _argue(self, id: str, text: str) -> list[dict[str, Any]]:
+        """More of a call's arguments; those that begin as no object wait until they are whole, when
+        they can go into one.
+        """
+        held = self._held.get(id)
+        if held is not None and (held or text.strip()):
+            if held or not text.lstrip().startswith("{"):
+                held.append(text)
+                return []
+            del self._held[id]
+        return [self._arguments(id, text)]
+
+    def _end_held(self, id: str, payloads: list[dict[str, Any]]) -> None:
+        held = self._held.pop(id, None)
+        if held:
+            from msgspec.json import encode
+
+            arguments = as_object(parse_arguments("".join(held))[0])
+            payloads.append(self._arguments(id, encode(arguments).decode()))
+
+    def _arguments(self, id: str, text: str) -> dict[str, Any]:
+        return self._delta(("tool", id), {"type": "input_json_delta", "partial_json": text})
 
     def _end_text(
         self, block: _Block, overlay: dict[str, Any], payloads: list[dict[str, Any]]

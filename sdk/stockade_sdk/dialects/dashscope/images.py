@@ -158,10 +158,15 @@ def _results(output: dict[str, Any]) -> tuple[list[dict[str, Any]], list[Any]]:
     """The images that were made, and those that were not; newer models answer as in a chat."""
     results = output.get("results")
     if isinstance(results, list):
-        good = [item for item in results if isinstance(item, dict) and _is_url(item.get("url"))]
-        return good, [item for item in results if item not in good]
+        good: list[dict[str, Any]] = []
+        failed: list[Any] = []
+        for item in results:
+            is_image = isinstance(item, dict) and _is_url(item.get("url"))
+            (good if is_image else failed).append(item)
+        return good, failed
     found: list[dict[str, Any]] = []
-    for choice in output.get("choices") or ():
+    choices = output.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
         match choice:
             case {"message": {"content": list(parts)}}:
                 urls = [part.get("image") for part in parts if isinstance(part, dict)]

@@ -21,7 +21,19 @@ from stockade_sdk.errors import ErrorKind, ProviderError
 
 from . import spelling
 from .media import Media, decode_file, decode_inline, encode_media, note_dropped
-from .overlay import CONTENT, FIELDS, Notes, Unreadable, difference, kept, merged, own
+from .overlay import (
+    CONTENT,
+    DIALECT,
+    FIELDS,
+    PART,
+    Notes,
+    Unreadable,
+    difference,
+    kept,
+    merged,
+    own,
+    without_foreign,
+)
 
 
 class _Call:
@@ -176,18 +188,21 @@ def _put_parts(
     notes: Notes,
 ) -> None:
     """Texts together in the response, media in ``parts`` beside it (Gemini 3 and later)."""
-    text = "".join(part.text for part in parts if isinstance(part, Text))
+    said = without_foreign(parts, DIALECT, notes)
+    text = "".join(part.text for part in said if isinstance(part, Text))
     value: Any = {key: text}
     if label == "json":
         value = parse_arguments(text)[0]
     encoded["response"] = value if isinstance(value, dict) else {key: text}
     media: list[dict[str, Any]] = []
-    for part in parts:
-        if isinstance(part, Image | Audio | File):
+    for part in said:
+        overlay = own(part.provider_metadata)
+        if PART in overlay:
+            media.append(overlay[PART])
+        elif isinstance(part, Image | Audio | File):
             note_dropped(part, notes)
             item = encode_media(part, notes)
             if item is not None:
-                overlay = own(part.provider_metadata)
                 item = merged(item, overlay)
                 media.append(spelling.as_it_came(item, overlay.get(FIELDS), spelling.PARTS))
     if media:
@@ -201,14 +216,14 @@ def _with_parts(
     label = None
     if isinstance(content, dict):
         label, content = "json", msgspec.json.encode(content).decode()
-    media = [_medium(item) for item in raw]
     first = (Text(content),) if content else ()
-    return (*first, *(part for part in media if part is not None)), label
+    return (*first, *map(_medium, raw)), label
 
 
-def _medium(raw: Any) -> Media | None:
+def _medium(raw: Any) -> Media | Text:
+    """The medium of a result's part; one that cannot be read is carried as it is."""
     if not isinstance(raw, dict):
-        return None
+        return Text("", kept({PART: raw}))
     given, changed = spelling.in_camel_case(raw, spelling.PARTS, inner=True)
     part: Media | None = None
     match given:
@@ -217,8 +232,8 @@ def _medium(raw: Any) -> Media | None:
         case {"fileData": dict(file)}:
             part = decode_file(file)
     if part is None:
-        return None
-    overlay = difference(encode_media(part, Notes()) or {}, given)
+        return Text("", kept({PART: raw}))
+    overlay = own(part.provider_metadata) | difference(encode_media(part, Notes()) or {}, given)
     if changed:
         overlay[FIELDS] = changed
     return msgspec.structs.replace(part, provider_metadata=kept(overlay)) if overlay else part

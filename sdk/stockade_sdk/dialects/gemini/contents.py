@@ -10,9 +10,23 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from stockade_sdk.chat import ContentPart, Message, MessageRole, Text, ToolCall, ToolResult
+from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .calls import Ledger
-from .overlay import APART, AS, AT, CONTENT, Notes, Unreadable, difference, kept, merged, own
+from .overlay import (
+    APART,
+    AS,
+    AT,
+    CONTENT,
+    DIALECT,
+    Notes,
+    Unreadable,
+    difference,
+    kept,
+    merged,
+    own,
+    without_foreign,
+)
 from .parts import decode_part, encode_part
 
 ROLES: Final = {
@@ -39,6 +53,8 @@ def encode_contents(
     """The system instruction, if there is one, and the turns.
 
     ``signed`` says that the model wants a signature on calls, also on those of other models.
+    Raises ProviderError(unsupported) where all that a user's message says had to be left out, for
+    the answer would be to something else.
     """
     ledger = Ledger()
     system: dict[str, Any] | None = None
@@ -47,6 +63,9 @@ def encode_contents(
     for message in messages:
         overlay = own(message.provider_options)
         parts = _encode_parts(message.content, ledger, notes)
+        if not parts and message.content:
+            _may_be_left_out(message)  # an empty turn is refused
+            continue
         if message.role is MessageRole.SYSTEM and overlay.get(AT) != "contents":
             if contents:
                 notes.add(
@@ -55,8 +74,6 @@ def encode_contents(
                 )
             system = _with_system(system, parts, overlay)
             continue
-        if not parts and message.content:
-            continue  # nothing of it can be sent; an empty turn is refused
         results = message.role is MessageRole.TOOL
         if results and together and overlay.get(APART) is not True:
             contents[-1]["parts"] = [*contents[-1]["parts"], *parts]
@@ -148,12 +165,22 @@ def _without_mark(call: ToolCall) -> ToolCall:
     return ToolCall(call.id, call.name, call.arguments, kept(rest))
 
 
+def _may_be_left_out(message: Message) -> None:
+    if message.role is MessageRole.USER and any(
+        type(part) is not Text or part.provider_metadata for part in message.content
+    ):
+        raise ProviderError(
+            ErrorKind.UNSUPPORTED, "nothing of a message of the user's can be sent to this vendor"
+        )
+
+
 def _encode_parts(
     content: Sequence[ContentPart], ledger: Ledger, notes: Notes
 ) -> list[dict[str, Any]]:
     if len(content) == 1 and type(content[0]) is Text and content[0].provider_metadata is None:
         return [{"text": content[0].text}]  # most turns
-    encoded = (encode_part(part, ledger, notes) for part in content)
+    said = without_foreign(content, DIALECT, notes)
+    encoded = (encode_part(part, ledger, notes) for part in said)
     return [part for part in encoded if part is not None]
 
 

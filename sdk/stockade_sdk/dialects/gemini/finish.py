@@ -65,7 +65,8 @@ def finish_reason(word: str | None, called: bool, notes: Notes) -> FinishReason:
     """
     reason = REASONS.get(word) if word is not None else None
     if reason is None:
-        notes.add("unknown_finish_reason", f"the answer ended for the reason {word!r:.80}")
+        why = "does not say why it ended" if word is None else f"ended for the reason {word!r:.80}"
+        notes.add("unknown_finish_reason", f"the answer {why}")
         return FinishReason.OTHER
     return FinishReason.TOOL_CALLS if called and reason is FinishReason.STOP else reason
 

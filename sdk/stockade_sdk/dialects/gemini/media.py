@@ -6,17 +6,25 @@ public or signed https address (https://ai.google.dev/gemini-api/docs/file-input
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any, Final
 
 from stockade_sdk.chat import Audio, File, Image
-from stockade_sdk.dialects.media import document_type, from_base64, from_data_url, image_type
+from stockade_sdk.dialects.media import (
+    document_type,
+    from_base64,
+    from_data_url,
+    image_type,
+    type_at,
+)
 from stockade_sdk.errors import ErrorKind, ProviderError
 
-from .overlay import Notes
+from .overlay import AS, Notes, kept, own
 
 Media = Image | Audio | File
 
+FOR_URLS: Final = "urlsafe"  # base64 with - and _
+_STANDARD: Final = {ord("-"): "+", ord("_"): "/"}
 _FETCHED: Final = ("https://", "http://", "gs://", "files/")
 _SOUNDS: Final = {  # the media type's own word, and ours
     "mpeg": "mp3",
@@ -52,6 +60,7 @@ def encode_media(part: Media, notes: Notes) -> dict[str, Any] | None:
             "send the bytes",
         )
     file: dict[str, Any] = {"fileUri": address}
+    kind = kind or _type_at(address, part)
     if kind is not None:
         file["mimeType"] = kind
     return {"fileData": file}
@@ -59,19 +68,23 @@ def encode_media(part: Media, notes: Notes) -> dict[str, Any] | None:
 
 def decode_inline(raw: Any) -> Media | None:
     """The part that ``inlineData`` is by its media type; ``None`` where its bytes cannot be read
-    and given back as they came.
+    and given back as they came. Google's own clients write them in the alphabet for URLs.
     """
     kind, text = _kind(raw), raw.get("data")
-    data = from_base64(text) if isinstance(text, str) else None
-    if data is None or b64encode(data).decode() != text:
+    if not isinstance(text, str):
         return None
+    data = from_base64(text.translate(_STANDARD))
+    for_urls = "-" in text or "_" in text
+    if data is None or _base64(data, for_urls) != text:
+        return None
+    note = kept({AS: FOR_URLS}) if for_urls else None
     if kind is None:
-        return File(data=data)
+        return File(data=data, provider_metadata=note)
     if kind.startswith("image/"):
-        return Image(data=data, media_type=kind)
+        return Image(data=data, media_type=kind, provider_metadata=note)
     if kind.startswith("audio/"):
-        return Audio(data=data, format=sound_format(kind))
-    return File(data=data, media_type=kind)
+        return Audio(data=data, format=sound_format(kind), provider_metadata=note)
+    return File(data=data, media_type=kind, provider_metadata=note)
 
 
 def decode_file(raw: Any) -> Media | None:
@@ -106,8 +119,19 @@ def _inline(kind: str | None, data: bytes, part: Media) -> dict[str, Any]:
     elif kind is None and isinstance(part, File):
         kind = document_type(part.filename)
     blob: dict[str, Any] = {} if kind is None else {"mimeType": kind}
-    blob["data"] = b64encode(data).decode()
+    blob["data"] = _base64(data, own(part.provider_metadata).get(AS) == FOR_URLS)
     return {"inlineData": blob}
+
+
+def _base64(data: bytes, for_urls: bool) -> str:
+    return (urlsafe_b64encode(data) if for_urls else b64encode(data)).decode()
+
+
+def _type_at(address: str, part: Media) -> str | None:
+    """Google wants to know what it fetches; nothing where the address does not say it either."""
+    kind = None if isinstance(part, Audio) else type_at(address)
+    fits = kind is not None and kind.startswith("image/") == isinstance(part, Image)
+    return kind if fits else None
 
 
 def _media_type(part: Media) -> str | None:

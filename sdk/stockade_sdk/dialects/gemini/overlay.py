@@ -21,6 +21,7 @@ from stockade_sdk.dialects.overlay import (
     entry_of,
     entry_with,
     merged,
+    without_foreign,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "kept",
     "merged",
     "own",
+    "without_foreign",
 ]
 
 DIALECT: Final = "gemini"

@@ -44,30 +44,31 @@ class StreamEncoder:
 
     def __init__(self, *, id: str, model: str, created: int = 0) -> None:
         self._head = {"modelVersion": model, "responseId": id}
-        self._pieces: dict[str, list[str]] = {}
+        self._pieces: dict[tuple[str, str], list[str]] = {}  # of what is held, by kind and id
         self._names: dict[str, str] = {}
 
     def feed(self, event: ChatEvent) -> list[dict[str, Any]]:
         """The chunks of one event; none for events that this wire does not show."""
         match event:
             case TextDelta(id=id, text=text) | ThinkingDelta(id=id, text=text):
-                if id in self._pieces:
-                    self._pieces[id].append(text)
-                    return []
                 thought = isinstance(event, ThinkingDelta)
+                held = self._pieces.get(("thinking" if thought else "text", id))
+                if held is not None:
+                    held.append(text)
+                    return []
                 part: dict[str, Any] = (
                     {"text": text, "thought": True} if thought else {"text": text}
                 )
                 return [self._chunk([part])]
             case TextStart(id=id) | ThinkingStart(id=id):
                 if id.startswith(WHOLE):
-                    self._pieces[id] = []
+                    self._pieces["text" if isinstance(event, TextStart) else "thinking", id] = []
                 return []
             case ToolCallStart(id=id, name=name):
-                self._pieces[id], self._names[id] = [], name
+                self._pieces["call", id], self._names[id] = [], name
                 return []
             case ToolCallDelta(id=id, arguments=text):
-                self._pieces[id].append(text)
+                self._pieces["call", id].append(text)
                 return []
             case TextEnd() | ThinkingEnd() | ToolCallEnd():
                 return self._end(event)
@@ -79,7 +80,8 @@ class StreamEncoder:
         return [chunk for event in events for chunk in self.feed(event)]
 
     def _end(self, event: TextEnd | ThinkingEnd | ToolCallEnd) -> list[dict[str, Any]]:
-        held = self._pieces.pop(event.id, None)
+        kind = {TextEnd: "text", ThinkingEnd: "thinking"}.get(type(event), "call")
+        held = self._pieces.pop((kind, event.id), None)
         metadata = event.provider_metadata
         part: ContentPart
         match event:

@@ -159,10 +159,10 @@ def _with_usage(
 
 
 def _decode_events(body: bytes, format: str | None) -> SpeechResponse:
-    from stockade_sdk.sse import EventReader
+    from stockade_sdk.sse import events_in
 
-    reader, decoder = EventReader(), SpeechDecoder(format=format)
-    for sent in (*reader.feed(body), *reader.end()):
+    decoder = SpeechDecoder(format=format)
+    for sent in events_in(body):
         decoder.feed(sent.data, sent.event)
     return decoder.finish()
 

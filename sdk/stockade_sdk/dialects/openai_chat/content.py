@@ -14,7 +14,7 @@ import msgspec
 
 from stockade_sdk.chat import Audio, ContentPart, File, Image, Text, ToolResult
 
-from .overlay import Notes, Unreadable, difference, kept, merged, own
+from .overlay import DIALECT, Notes, Unreadable, difference, kept, merged, own, without_foreign
 from .parts import decode_part, encode_part
 
 CONTENT: Final = "$content"
@@ -103,6 +103,7 @@ def put_content(
     joined: bool = False,
 ) -> None:
     """Put ``content`` into ``encoded`` in the spelling of ``label``, or in ours."""
+    content = without_foreign(content, DIALECT, notes)
     if content:
         if label != "parts":
             if len(content) == 1 and _is_plain(content[0]):

@@ -17,6 +17,7 @@ from stockade_sdk.chat import (
     ToolResult,
 )
 from stockade_sdk.dialects.media import from_base64
+from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .calls import (
     decode_call,
@@ -34,7 +35,17 @@ from .content import (
     encode_result,
     put_content,
 )
-from .overlay import NOTES, Notes, Unreadable, difference, kept, merged, own
+from .overlay import (
+    DIALECT,
+    NOTES,
+    Notes,
+    Unreadable,
+    difference,
+    kept,
+    merged,
+    own,
+    without_foreign,
+)
 from .parts import AS
 
 FIELDS: Final = "$fields"  # the message fields that a thinking part came in
@@ -54,7 +65,17 @@ _BODY = frozenset({"content", "tool_calls", "function_call", "audio"})
 def encode_message(
     message: Message, notes: Notes, thinking_field: str | None = None
 ) -> list[dict[str, Any]]:
-    """The wire's messages for one of ours: one for each tool result, and one for the rest."""
+    """The wire's messages for one of ours: one for each tool result, and one for the rest; none
+    where all of it is what another dialect alone can say. Raises ProviderError(unsupported) where
+    that is a user's message, for the answer would be to something else.
+    """
+    if message.content and not without_foreign(message.content, DIALECT, notes):
+        if message.role is MessageRole.USER:
+            raise ProviderError(
+                ErrorKind.UNSUPPORTED,
+                "nothing of a message of the user's can be sent to this vendor",
+            )
+        return []
     if message.role is MessageRole.ASSISTANT:
         return [encode_assistant(message.content, message.provider_options, notes, thinking_field)]
     results = [

@@ -14,6 +14,7 @@ from stockade_sdk.dialects.overlay import (
     entry_of,
     entry_with,
     merged,
+    without_foreign,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "kept",
     "merged",
     "own",
+    "without_foreign",
 ]
 
 DIALECT: Final = "openai_chat"

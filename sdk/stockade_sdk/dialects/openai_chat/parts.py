@@ -13,6 +13,7 @@ from stockade_sdk.dialects.media import (
     image_type,
     to_data_url,
 )
+from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .overlay import Notes, Unreadable, difference, kept, merged, own
 
@@ -21,7 +22,9 @@ PART: Final = "$part"  # a whole part that no canonical type fits, on an empty t
 
 
 def encode_part(part: ContentPart, notes: Notes) -> dict[str, Any] | None:
-    """One item of a ``content`` list; ``None`` and a warning where there is no such item."""
+    """One item of a ``content`` list; ``None`` and a warning where there is no such item. Raises
+    ProviderError(unsupported) for sound at an address that nobody but its vendor can read.
+    """
     overlay = own(part.provider_metadata)
     if not overlay:
         return _plain(part, notes)
@@ -78,6 +81,10 @@ def _audio(part: Audio, notes: Notes) -> dict[str, Any] | None:
     if part.data is None and part.url is None:
         notes.add("part_dropped", "an audio part that is an id alone belongs to the assistant")
         return None
+    if part.data is None and not (part.url or "").startswith(("http://", "https://")):
+        raise ProviderError(
+            ErrorKind.UNSUPPORTED, "this wire takes sound as bytes or by a web address"
+        )
     audio: dict[str, Any] = {
         "data": part.url if part.data is None else b64encode(part.data).decode()
     }

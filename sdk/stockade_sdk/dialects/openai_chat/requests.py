@@ -34,7 +34,7 @@ def encode_request(
     where the vendor takes one alone, ``thinking_field`` the one for reasoning of other dialects.
     ``include_usage`` asks a stream for its token counts: ``None`` means yes, unless a client of
     this dialect streamed without asking. Raises ProviderError(invalid_request) on a number that
-    JSON cannot say.
+    JSON cannot say, and ``unsupported`` where nothing of a user's message can be sent.
     """
     notes = Notes()
     overlay = own(request.provider_options)

@@ -9,8 +9,10 @@ import msgspec
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import (
     AssistantOutput,
+    Audio,
     ChatResponse,
     FinishReason,
+    Image,
     ResponseFormat,
     Text,
     parse_structured,
@@ -20,7 +22,7 @@ from stockade_sdk.errors import ErrorKind, ProviderError
 from .errors import error_inside
 from .messages import decode_assistant, encode_assistant
 from .overlay import Notes, Unreadable, difference, kept, merged, own
-from .parts import AS
+from .parts import AS, encode_part
 from .usage import decode_cost, decode_usage, encode_usage
 
 _FINISH: Final = {
@@ -132,10 +134,14 @@ def encode_choice(
     options = kept(laid_over) if isinstance(laid_over, dict) else None
     refusals = [part for part in response.output.content if is_refusal(part)]
     said = [part for part in response.output.content if not is_refusal(part)]
+    media = [] if ours else [part for part in said if isinstance(part, Image | Audio)]
+    said = [part for part in said if ours or not isinstance(part, Image | Audio)]
     message = encode_assistant(said, options, Notes(), thinking_field="reasoning_content")
     if refusals:
         message["refusal"] = "".join(part.text for part in refusals if isinstance(part, Text))
         message["content"] = message["content"] or None
+    if media:
+        message.update(_encode_media(media, response.id))
     choice = {
         "index": index,
         "message": message,
@@ -143,6 +149,27 @@ def encode_choice(
     }
     rest = {key: value for key, value in overlay.items() if key != "message"}
     return merged(choice, rest) if rest else choice
+
+
+def _encode_media(parts: list[Image | Audio], response_id: str | None) -> dict[str, Any]:
+    """Another vendor's images as OpenRouter has them, and its sound as OpenAI: clients take the
+    content of an answer for a string.
+    """
+    from base64 import b64encode
+
+    fields: dict[str, Any] = {}
+    images = [encode_part(part, Notes()) for part in parts if isinstance(part, Image)]
+    if images:
+        fields["images"] = images
+    sound = next((part for part in parts if isinstance(part, Audio)), None)
+    if sound is not None and sound.data is not None:
+        fields["audio"] = {
+            "id": sound.id or f"audio_{response_id or 0}",
+            "data": b64encode(sound.data).decode(),
+            "expires_at": 0,
+            "transcript": sound.transcript or "",
+        }
+    return fields
 
 
 def encode_full_usage(response: ChatResponse) -> dict[str, Any] | None:
@@ -163,7 +190,8 @@ def finish_reason(word: Any, notes: Notes) -> FinishReason:
     """The canonical reason; an unknown word is ``other``, with a warning."""
     reason = _FINISH.get(word) if isinstance(word, str) else None
     if reason is None:
-        notes.add("unknown_finish_reason", f"the answer ended for the reason {word!r:.80}")
+        why = "does not say why it ended" if word is None else f"ended for the reason {word!r:.80}"
+        notes.add("unknown_finish_reason", f"the answer {why}")
         return FinishReason.OTHER
     return reason
 

@@ -195,7 +195,7 @@ class ChoiceReader:
                 continue
             for name, piece in item.items():
                 if name in ("text", "summary", "data") and isinstance(piece, str):
-                    last[name] = (last.get(name) or "") + piece
+                    last[name] = _longer(last.get(name), piece)
                 elif piece is not None:
                     last[name] = piece
 
@@ -210,7 +210,7 @@ class ChoiceReader:
         audio = self._message.setdefault("audio", {})
         for key, piece in value.items():
             if key in ("data", "transcript") and isinstance(piece, str):
-                audio[key] = audio.get(key, "") + piece
+                audio[key] = _longer(audio.get(key), piece)
             elif piece is not None:
                 audio[key] = piece
 
@@ -240,6 +240,11 @@ class ChoiceReader:
         if self._details:
             overlay["reasoning_details"] = self._details
         return overlay
+
+
+def _longer(text: Any, piece: str) -> str:
+    """The text so far and more of it; what came before and was no text gives way."""
+    return text + piece if isinstance(text, str) else piece
 
 
 def _differs(item: dict[str, Any], last: dict[str, Any]) -> bool:

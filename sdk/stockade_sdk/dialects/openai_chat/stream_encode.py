@@ -18,6 +18,7 @@ from stockade_sdk.stream import (
     ToolCallStart,
 )
 
+from .calls import ARGUMENTS
 from .messages import THINKING_FIELDS
 from .overlay import NOTES, merged, own
 from .responses import encode_full_usage, finish_word
@@ -41,6 +42,7 @@ class StreamEncoder:
         }
         self._include_usage = include_usage
         self._indexes: dict[str, int] = {}
+        self._argued: set[str] = set()  # calls with arguments; clients parse those of each
         self._begun = False
 
     def feed(self, event: ChatEvent) -> list[dict[str, Any]]:
@@ -66,10 +68,14 @@ class StreamEncoder:
                     self._call({"index": index, "id": id, "type": "function", "function": function})
                 ]
             case ToolCallDelta(id=id, arguments=text):
-                return [self._call({"index": self._indexes[id], "function": {"arguments": text}})]
+                return [self._argue(id, text)]
             case ToolCallEnd(id=id, provider_metadata=metadata):
+                silent = id not in self._argued and own(metadata).get(ARGUMENTS) is None
+                chunks = [self._argue(id, "{}")] if silent else []
                 extra = _sent(own(metadata))
-                return [self._call({"index": self._indexes[id], **extra})] if extra else []
+                if extra:
+                    chunks.append(self._call({"index": self._indexes[id], **extra}))
+                return chunks
             case Finish():
                 return self._finish(event)
             case _:
@@ -114,6 +120,11 @@ class StreamEncoder:
             self._begun = True
             delta = {"role": "assistant", **delta}
         return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+    def _argue(self, id: str, text: str) -> dict[str, Any]:
+        if text.strip():
+            self._argued.add(id)
+        return self._call({"index": self._indexes[id], "function": {"arguments": text}})
 
     def _call(self, call: dict[str, Any]) -> dict[str, Any]:
         return self._delta({"tool_calls": [call]})

@@ -39,6 +39,7 @@ def decode_usage(raw: Any) -> Usage | None:
             if count is not None:
                 found[field] = count
                 break
+    _include_reasoning(found)
     return Usage(**found) if found else None
 
 
@@ -68,6 +69,16 @@ def decode_cost(raw: Any) -> CostBreakdown | None:
     return CostBreakdown(
         total_cost=format(total, "f"), pricing_source=PricingSource.PROVIDER_REPORTED
     )
+
+
+def _include_reasoning(found: dict[str, int]) -> None:
+    """xAI counts reasoning beside the completion, as its total shows; our output includes it."""
+    asked, said = found.get("input_tokens"), found.get("output_tokens")
+    thought, total = found.get("reasoning_tokens"), found.get("total_tokens")
+    if asked is None or said is None or thought is None:
+        return
+    if total == asked + said + thought:
+        found["output_tokens"] = said + thought
 
 
 def _count(raw: dict[str, Any], place: tuple[str, ...]) -> int | None:

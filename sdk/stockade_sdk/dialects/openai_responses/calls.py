@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from stockade_sdk.capability import RuntimeWarning
-from stockade_sdk.chat import Audio, File, Image, Text, ToolCall, ToolResult, parse_arguments
+from stockade_sdk.chat import (
+    Audio,
+    ContentPart,
+    File,
+    Image,
+    Text,
+    ToolCall,
+    ToolResult,
+    parse_arguments,
+)
 
 from .overlay import (
     ARGUMENTS,
     AS,
     CONTENT,
+    DIALECT,
     Notes,
     Unreadable,
     difference,
@@ -20,6 +31,7 @@ from .overlay import (
     merged,
     own,
     with_entry,
+    without_foreign,
 )
 from .parts import decode_part, encode_parts
 
@@ -139,14 +151,15 @@ def _output(
         case dict(value):
             _coerced(notes)
             return _sorted(value).decode()
-        case parts if overlay.get(CONTENT) == "parts" or not _are_texts(parts):
-            return encode_parts(parts, notes)
         case parts:
+            said = without_foreign(parts, DIALECT, notes)
+            if overlay.get(CONTENT) == "parts" or not _are_texts(said):
+                return encode_parts(said, notes)
             _coerced(notes)
-            return "\n".join(part.text for part in parts if isinstance(part, Text))
+            return "\n".join(part.text for part in said if isinstance(part, Text))
 
 
-def _are_texts(parts: tuple[Text | Image | Audio | File, ...]) -> bool:
+def _are_texts(parts: Sequence[ContentPart]) -> bool:
     return all(isinstance(part, Text) and not own(part.provider_metadata) for part in parts)
 
 

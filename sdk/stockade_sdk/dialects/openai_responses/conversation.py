@@ -15,7 +15,19 @@ from stockade_sdk.chat import (
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .calls import OUTPUTS, decode_result, encode_result
-from .overlay import AS, CONTENT, RAW, Notes, Unreadable, difference, kept, merged, own
+from .overlay import (
+    AS,
+    CONTENT,
+    DIALECT,
+    RAW,
+    Notes,
+    Unreadable,
+    difference,
+    kept,
+    merged,
+    own,
+    without_foreign,
+)
 from .parts import decode_part, encode_parts
 from .said import SaidWriter, decode_said, is_said
 
@@ -41,7 +53,9 @@ class InputWriter:
         self._calls: dict[str, bool] = {}  # id → whether it was of a custom tool
 
     def write(self, message: Message) -> None:
-        """One message's items; raises ProviderError(invalid_request) where they cannot be."""
+        """One message's items; raises ProviderError(invalid_request) where they cannot be, and
+        ``unsupported`` where nothing of a user's message can be sent.
+        """
         role = message.role
         if role is MessageRole.ASSISTANT:
             self._write_said(message.content)
@@ -50,7 +64,13 @@ class InputWriter:
         if overlay.get(AS) == "instructions" and self.instructions is None:
             self.instructions = message.text
             return
-        parts = [part for part in message.content if self._is_content(part)]
+        content = without_foreign(message.content, DIALECT, self._notes)
+        parts = [part for part in content if self._is_content(part)]
+        if role is MessageRole.USER and message.content and not content:
+            raise ProviderError(
+                ErrorKind.UNSUPPORTED,
+                "nothing of a message of the user's can be sent to this vendor",
+            )
         if parts and role is MessageRole.TOOL:
             _refuse("a tool's message holds tool results and nothing else")
         if parts or CONTENT in overlay:

@@ -34,6 +34,8 @@ def finish_reason(payload: dict[str, Any], called: bool, notes: Notes) -> tuple[
         )
     if status == "cancelled":
         raise ProviderError(ErrorKind.SERVER_ERROR, "the answer was cancelled at the vendor")
+    if status is None:
+        raise Unreadable("the answer does not say whether it is complete: it has no status")
     raise Unreadable(f"the answer has the unknown status {status!r:.80}")
 
 

@@ -16,6 +16,7 @@ from stockade_sdk.dialects.overlay import (
     entry_of,
     entry_with,
     merged,
+    without_foreign,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "merged",
     "own",
     "with_entry",
+    "without_foreign",
 ]
 
 DIALECT: Final = "openai_responses"

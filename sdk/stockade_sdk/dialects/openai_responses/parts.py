@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 from stockade_sdk.chat import Audio, ContentPart, File, Image, Text
@@ -18,6 +18,7 @@ from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .overlay import (
     AS,
+    DIALECT,
     PART,
     Notes,
     Unreadable,
@@ -26,6 +27,7 @@ from .overlay import (
     merged,
     own,
     with_entry,
+    without_foreign,
 )
 
 # What the text of an answer has where there is nothing to say about it.
@@ -33,12 +35,12 @@ _IN_ANSWERS: Final[dict[str, list[Any]]] = {"annotations": [], "logprobs": []}
 
 
 def encode_parts(
-    parts: Iterable[ContentPart], notes: Notes, *, said: bool = False
+    parts: Sequence[ContentPart], notes: Notes, *, said: bool = False
 ) -> list[dict[str, Any]]:
     """The items of a ``content`` list; ``said`` where the assistant said them."""
     word = "output_text" if said else "input_text"
     items: list[dict[str, Any]] = []
-    for part in parts:
+    for part in without_foreign(parts, DIALECT, notes):
         if type(part) is Text and part.provider_metadata is None:  # nearly all of a history
             items.append({"type": word, "text": part.text})
             continue
@@ -116,6 +118,8 @@ def _file(part: File) -> dict[str, Any]:
         file["file_id"] = part.file_id
     elif part.data is not None:
         file["file_data"] = to_data_url(part.media_type or document_type(part.filename), part.data)
+    elif (part.url or "").startswith("data:"):
+        file["file_data"] = part.url  # the vendor fetches addresses, and this is none
     else:
         file["file_url"] = part.url
     return file

@@ -31,6 +31,7 @@ _IDS: Final = {
     "reasoning": "rs",
     "function_call": "fc",
     "custom_tool_call": "ctc",
+    "image_generation_call": "ig",
 }
 
 

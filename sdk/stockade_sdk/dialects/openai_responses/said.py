@@ -6,15 +6,16 @@ item that no canonical type fits (a vendor's built-in tools) is kept whole on an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from stockade_sdk.chat import ContentPart, Text, Thinking, ToolCall, ToolResult
+from stockade_sdk.chat import ContentPart, Image, Text, Thinking, ToolCall, ToolResult
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .calls import CALLS, decode_call, encode_call
 from .overlay import (
     CONTENT,
+    DIALECT,
     FAMILY,
     ITEM,
     RAW,
@@ -25,6 +26,7 @@ from .overlay import (
     merged,
     own,
     with_entry,
+    without_foreign,
 )
 from .parts import decode_part, encode_part
 from .reasoning import add_piece, begin_item, continues, decode_reasoning
@@ -49,9 +51,9 @@ class SaidWriter:
         self._reasoning: dict[str, Any] | None = None  # the open item, also one that is not sent
         self._as_text: list[dict[str, Any]] = []  # messages whose content came as a string
 
-    def write(self, parts: Iterable[ContentPart]) -> list[dict[str, Any]]:
+    def write(self, parts: Sequence[ContentPart]) -> list[dict[str, Any]]:
         """The items of ``parts``."""
-        for part in parts:
+        for part in without_foreign(parts, DIALECT, self._notes):
             match part:
                 case Thinking():
                     self._message = None
@@ -81,6 +83,10 @@ class SaidWriter:
         if isinstance(whole, dict):
             self._message = None
             self.items.append(whole)
+            return
+        if self._answer and isinstance(part, Image) and part.data is not None:
+            self._message = None
+            self.items.append(_encode_drawn(part.data))
             return
         encoded = encode_part(part, self._notes, said=True, answer=self._answer)
         if encoded is not None:
@@ -112,6 +118,14 @@ class SaidWriter:
         if part.provider not in (None, FAMILY):
             return False
         return part.signature is not None or (self._exact and bool(own(part.provider_metadata)))
+
+
+def _encode_drawn(image: bytes) -> dict[str, Any]:
+    """An image of another vendor's answer, as the one of this wire's own tool."""
+    from base64 import b64encode
+
+    result = b64encode(image).decode()
+    return {"type": "image_generation_call", "status": "completed", "result": result}
 
 
 def is_said(raw: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from .blocks import REASONING, REFUSAL, SUMMARY, TEXT
 from .errors import error_inside
 from .overlay import Notes, Unreadable
 from .responses import Ending
-from .stream_items import ItemReader
+from .stream_items import ARGUMENTS, BEGINNING, END, ItemReader
 
 DONE: Final = "[DONE]"  # OpenRouter ends with it, OpenAI does not
 
@@ -80,7 +80,7 @@ class StreamDecoder:
                 text = chunk.get("delta")
                 if isinstance(text, str):
                     number = chunk.get(delta[1])
-                    self._item(chunk, events).piece(
+                    self._item(chunk, delta[0]).piece(
                         delta[0], number if type(number) is int else 0, text, events
                     )
             elif kind in _ENDS:
@@ -104,26 +104,35 @@ class StreamDecoder:
             )
         return []
 
-    def _item(self, chunk: dict[str, Any], events: list[ChatEvent]) -> ItemReader:
-        """The item that an event is about; one that was never announced begins here."""
+    def _item(self, chunk: dict[str, Any], kind: str) -> ItemReader:
+        """The item that an event is about, which has a piece of this kind; one that was never
+        announced begins here.
+        """
         at = chunk.get("output_index")
         if type(at) is not int:
-            at = self._index_of(chunk.get("item_id"))
+            at = self._index_of(chunk.get("item_id"), kind)
         item = self._items.get(at)
         return self._open(at, chunk.get("item_id")) if item is None else item
 
-    def _index_of(self, id: Any) -> int:
-        for at, item in self._items.items():
-            if item.id == id:
+    def _index_of(self, id: Any, kind: str) -> int:
+        """Where the item of that name is; without a name it is the last one, if it takes this."""
+        if isinstance(id, str) and id:
+            for at, item in self._items.items():
+                if item.id == id:
+                    return at
+        elif self._items:
+            at = next(reversed(self._items))
+            if self._items[at].takes(kind):
                 return at
-        return len(self._items)
+        return max(self._items, default=-1) + 1
 
     def _open(self, at: int, id: Any) -> ItemReader:
-        name = id if isinstance(id, str) and id else f"item{at}"
+        named = isinstance(id, str) and bool(id)
+        name = id if named else f"item{at}"
         if name in self._ids:
             name = f"{name}~{at}"
         self._ids.add(name)
-        item = self._items[at] = ItemReader(name, self._notes)
+        item = self._items[at] = ItemReader(name, self._notes, named=named)
         return item
 
     def _begin(self, chunk: dict[str, Any], events: list[ChatEvent]) -> None:
@@ -133,12 +142,12 @@ class StreamDecoder:
 
     def _added(self, chunk: dict[str, Any], events: list[ChatEvent]) -> None:
         raw = _object(chunk.get("item"))
-        item = self._item({"item_id": raw.get("id"), **chunk}, events)
+        item = self._item({"item_id": raw.get("id"), **chunk}, BEGINNING)
         item.begin(raw, self._calls, events)
 
     def _done(self, chunk: dict[str, Any], events: list[ChatEvent]) -> None:
         raw = _object(chunk.get("item"))
-        item = self._item({"item_id": raw.get("id"), **chunk}, events)
+        item = self._item({"item_id": raw.get("id"), **chunk}, END)
         if item.parts is None:
             self._close(item, raw, events)
 
@@ -150,25 +159,25 @@ class StreamDecoder:
         if type(number) is not int:
             return
         if known is None:  # it is kept whole at the end; its place is here
-            self._item(chunk, events).piece(TEXT, number, "", events)
+            self._item(chunk, TEXT).piece(TEXT, number, "", events)
         else:
-            self._item(chunk, events).rest(known[0], number, part.get(known[1]), events)
+            self._item(chunk, known[0]).rest(known[0], number, part.get(known[1]), events)
 
     def _whole(
         self, chunk: dict[str, Any], kind: str, index: str, field: str, events: list[ChatEvent]
     ) -> None:
         number = chunk.get(index)
-        item = self._item(chunk, events)
+        item = self._item(chunk, kind)
         item.rest(kind, number if type(number) is int else 0, chunk.get(field), events)
 
     def _arguments(self, chunk: dict[str, Any], events: list[ChatEvent]) -> None:
         text = chunk.get("delta")
         if isinstance(text, str):
-            self._item(chunk, events).arguments(text, events)
+            self._item(chunk, ARGUMENTS).arguments(text, events)
 
     def _arguments_done(self, chunk: dict[str, Any], events: list[ChatEvent]) -> None:
         whole = chunk.get("arguments", chunk.get("input"))
-        self._item(chunk, events).rest_of_arguments(whole, events)
+        self._item(chunk, ARGUMENTS).rest_of_arguments(whole, events)
 
     def _close(self, item: ItemReader, raw: dict[str, Any] | None, events: list[ChatEvent]) -> None:
         last = self._said[-1].parts if self._said else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from stockade_sdk.chat import FinishReason
+from stockade_sdk.chat import FinishReason, Text
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.stream import (
     ChatEvent,
@@ -23,7 +23,7 @@ from stockade_sdk.stream import (
 
 from .blocks import PIECES, place_of
 from .errors import error_object
-from .overlay import RAW, own
+from .overlay import DIALECT, RAW, Notes, own, without_foreign
 from .responses import base, with_ending, with_id
 from .stream_write import CallWriter, PiecesWriter, Writer
 
@@ -59,10 +59,10 @@ class StreamEncoder:
         if self._number == 0:
             sent += self._begin()
         match event:
-            case TextDelta(id, text):
-                self._writer("text", id, sent).delta(id, text, sent)
-            case ThinkingDelta(id, text):
-                self._writer("thinking", id, sent).delta(id, text, sent)
+            case TextDelta(id, text) | ThinkingDelta(id, text):
+                if text:  # nothing said is no piece
+                    kind = "text" if isinstance(event, TextDelta) else "thinking"
+                    self._writer(kind, id, sent).delta(id, text, sent)
             case ToolCallDelta(id, text):
                 self._calls[id].delta(text, sent)
             case TextStart(id):
@@ -147,6 +147,10 @@ class StreamEncoder:
             where = {"output_index": at, "item": item}
             sent.append({"type": "response.output_item.added", **where})
             sent.append({"type": "response.output_item.done", **where})
+            return
+        if self._blocks["text", id] is None and not without_foreign(
+            (Text("", metadata),), DIALECT, Notes()
+        ):
             return
         self._writer("text", id, sent).end_text(id, metadata, sent)
 

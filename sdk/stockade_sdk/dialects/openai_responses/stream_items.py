@@ -23,6 +23,10 @@ from .calls import CALLS, arguments_text, decode_call, told_apart
 from .overlay import AS, PART, RAW, Notes, Unreadable, own
 from .said import decode_said
 
+ARGUMENTS: Final = "arguments"  # beside the kinds of blocks: what else an event has of an item
+BEGINNING: Final = "beginning"
+END: Final = "end"
+
 _PIECES: Final = {"summary_text": SUMMARY, "reasoning_text": REASONING}
 _MADE_OF: Final = {  # how a piece stands in its item, for an item that was never sent whole
     TEXT: ("content", "output_text", "text"),
@@ -33,10 +37,13 @@ _MADE_OF: Final = {  # how a piece stands in its item, for an item that was neve
 
 
 class ItemReader:
-    """Reads one item. ``parts`` are what it said, once it is closed."""
+    """Reads one item. ``parts`` are what it said, once it is closed; ``named`` says that ``id`` is
+    the vendor's.
+    """
 
-    def __init__(self, id: str, notes: Notes) -> None:
+    def __init__(self, id: str, notes: Notes, *, named: bool) -> None:
         self.id = id
+        self._named = named
         self.parts: tuple[ContentPart, ...] | None = None
         self._notes = notes
         self._raw: dict[str, Any] = {}
@@ -56,6 +63,16 @@ class ItemReader:
             self._begin_call(raw, seen, events)
         elif kind not in ("message", "reasoning"):
             self.piece(WHOLE, 0, "", events)
+
+    def takes(self, kind: str) -> bool:
+        """Whether an event that names no item can be about this one."""
+        if self.parts is not None or kind in (BEGINNING, END):
+            return self.parts is None and kind == END
+        if self._raw or self._arguments:
+            return (self._raw.get("type", "function_call") in CALLS) == (kind == ARGUMENTS)
+        return kind != ARGUMENTS and all(
+            (begun in THINKS) == (kind in THINKS) for begun, _ in self._blocks
+        )
 
     def piece(self, kind: str, number: int, text: str, events: list[ChatEvent]) -> None:
         """More of a block; it begins where it has not."""
@@ -145,7 +162,7 @@ class ItemReader:
 
     def _made(self) -> dict[str, Any]:
         """The item put together from its pieces."""
-        raw = {"id": self.id, **self._raw}
+        raw = {"id": self.id, **self._raw} if self._named else dict(self._raw)
         if self._call is not None or self._arguments:
             raw.setdefault("type", "function_call")
             return {**raw, CALLS.get(raw["type"], "arguments"): "".join(self._arguments)}

@@ -11,7 +11,7 @@ from stockade_sdk.chat import ContentPart, Text, Thinking, ToolCall, parse_argum
 
 from .blocks import BARE, REASONING, REFUSAL, SUMMARY, TEXT, place_of
 from .calls import encode_call
-from .overlay import AS, DIALECT, Notes, kept, own
+from .overlay import ARGUMENTS, AS, DIALECT, Notes, kept, own
 from .parts import encode_part
 from .said import SaidWriter
 
@@ -208,8 +208,11 @@ class CallWriter:
         sent.append({"type": f"response.{self._event}.delta", **self._where(), "delta": text})
 
     def end(self, metadata: dict[str, Any] | None, sent: Sent) -> None:
-        """The call is complete."""
+        """The call is complete; clients parse the arguments of each, so none are an object."""
         text = "".join(self._pieces)
+        if not (self._custom or text.strip() or ARGUMENTS in own(metadata)):
+            text = "{}"
+            self.delta(text, sent)
         sent.append({"type": f"response.{self._event}.done", **self._where(), self._field: text})
         self._done = self._written(metadata)
         sent.append(_done(self._at, self._done))
