@@ -194,7 +194,8 @@ async def test_an_error_within_a_stream_has_its_kind(
         if before and error[:1] == b"{":
             continue  # a body without events holds nothing else
         answer = stream_of((*wire.blocks[:before], error))
-        outcome = (await clinic.ask_all([wire], lambda _, one=answer: one, stream=True))[wire.name]
+        outcome = await clinic.ask(wire, answer, stream=True)
+        await clinic.is_well(wire)
         assert outcome.kind == "rate_limited", outcome
         assert TEXT.startswith(outcome.said)
 

@@ -164,8 +164,11 @@ def _allows(found: Version, operator: str, text: str) -> bool:
         case ">=":
             return _compare(found, wanted) >= 0
         case "<":
-            # "<2" leaves out 2's own pre-releases, unless a pre-release was named (PEP 440).
-            excluded = _is_pre(found) and not _is_pre(wanted) and _base(found) == _base(wanted)
+            # "<2" leaves out 2's own pre-releases, unless a pre-release was named (PEP 440);
+            # those of "2.post1" are the development releases of that post-release.
+            own = wanted.post is None or (found.post == wanted.post and found.pre is None)
+            same = own and _base(found) == _base(wanted)
+            excluded = _is_pre(found) and not _is_pre(wanted) and same
             return _compare(found, wanted) < 0 and not excluded
         case _:
             # ">2" leaves out 2's own post-releases, unless a post-release was named (PEP 440).
