@@ -150,7 +150,11 @@ class Worker:
 
     def send_bytes(self, data: bytes) -> None:
         """Queue one encoded frame, and look again for what the send may have hidden."""
-        self._send(data, DONTWAIT)
+        try:
+            self._send(data, DONTWAIT)
+        except zmq.Again:  # nothing limits what is queued, so nobody is there: the host has gone
+            self._leave()
+            return
         if not self._looking:
             self._looking = True
             self._loop.call_soon(self.readable)

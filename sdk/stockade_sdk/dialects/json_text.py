@@ -7,12 +7,14 @@ lets them, strict readers refuse it, and neither msgpack nor UTF-8 can carry a h
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
 from .overlay import Unreadable
 
+LARGE: Final = 1024 * 1024  # characters; what is smaller cannot hold too much
+MAX_CONTAINERS: Final = 500_000  # of lists and objects in one answer: as many as a host takes
 _strict = msgspec.json.Decoder().decode
 
 
@@ -32,7 +34,11 @@ class Halves:
         self._held: dict[tuple[str | int, ...], str] = {}
 
     def parse(self, data: str | bytes) -> Any:
-        """The next value; raises Unreadable where it is no JSON."""
+        """The next value; raises Unreadable where it is no JSON, and where it would take many times
+        its size: empty lists by the million fill a worker's memory from 30 MB.
+        """
+        if len(data) > LARGE and _containers(data) > MAX_CONTAINERS:
+            raise Unreadable(f"this holds more than {MAX_CONTAINERS} lists and objects")
         try:
             value = _strict(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -66,9 +72,27 @@ class Halves:
         return value
 
 
+def finite(value: Any) -> float | None:
+    """A JSON number as a float; ``None`` for all else, and for integers that no float can hold."""
+    if type(value) is not int and type(value) is not float:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _joined(text: str) -> str:
     """Pairs joined, what is still a half replaced."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _containers(data: str | bytes) -> int:
+    """How many there are at most: brackets within texts count too."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{")
+    return data.count(b"[") + data.count(b"{")
 
 
 def _loose(data: str | bytes) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.dialects.failures import classify_error
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.dialects.media_usage import decode_cost, decode_usage, full_usage, usage_overlay
 from stockade_sdk.dialects.openai_chat.errors import encode_error, error_inside
 from stockade_sdk.dialects.overlay import (
@@ -173,15 +174,14 @@ def encode_results(results: tuple[RerankResult, ...], extras: Any) -> list[dict[
 def _result(raw: Any, at: int) -> RerankResult:
     raw = raw if isinstance(raw, dict) else {}
     index, score = raw.get("index"), raw.get("relevance_score", raw.get("score"))
-    if type(index) is not int or index < 0 or isinstance(score, bool):
+    if type(index) is not int or index < 0:
         raise Unreadable(f"results[{at}] has no index")
-    if not isinstance(score, int | float):
+    number = finite(score)
+    if number is None:
         raise Unreadable(f"results[{at}] has no score")
     document = raw.get("document")
     text = document.get("text") if isinstance(document, dict) else document
-    return RerankResult(
-        index=index, score=float(score), document=text if isinstance(text, str) else None
-    )
+    return RerankResult(index=index, score=number, document=text if isinstance(text, str) else None)
 
 
 def _encode_result(result: RerankResult) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from stockade_sdk.chat import ChatRequest, ResponseFormat, ToolChoice
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .overlay import Notes
@@ -75,7 +76,7 @@ def decode_settings(payload: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in _NUMBERS:
         value = payload.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if finite(value) is not None:
             settings[name] = value
     for name, field in (("max_tokens", "max_output_tokens"), ("top_k", "top_k")):
         value = payload.get(name)

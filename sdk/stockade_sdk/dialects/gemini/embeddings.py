@@ -114,7 +114,7 @@ def decode_embedding_response(payload: Any, *, expected: int | None = None) -> E
         raise raised
     try:
         return _decode(payload, expected)
-    except (Unreadable, ValueError) as error:  # ValueError: a number that is not finite
+    except (Unreadable, ValueError, OverflowError) as error:  # a number that is not finite
         raise ProviderError(ErrorKind.MALFORMED_RESPONSE, str(error)) from None
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from stockade_sdk.chat import ChatRequest, ResponseFormat, ToolChoice
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from . import spelling
@@ -148,7 +149,7 @@ def _numbers(given: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for field, name in _NUMBERS:
         value = given.get(name)
-        if isinstance(value, int | float) and type(value) is not bool and math.isfinite(value):
+        if finite(value) is not None:
             settings[field] = value
     for field, name in _INTEGERS:
         value = given.get(name)

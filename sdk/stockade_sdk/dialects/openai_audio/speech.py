@@ -9,7 +9,7 @@ from stockade_sdk.audio import SpeechRequest, SpeechResponse
 from stockade_sdk.capability import RuntimeWarning, Usage
 from stockade_sdk.chat import Audio
 from stockade_sdk.dialects.failures import classify_error
-from stockade_sdk.dialects.json_text import parse_json
+from stockade_sdk.dialects.json_text import finite, parse_json
 from stockade_sdk.dialects.media import from_base64
 from stockade_sdk.dialects.media_usage import decode_usage, full_usage, usage_overlay
 from stockade_sdk.dialects.openai_chat.errors import error_inside
@@ -54,9 +54,9 @@ def decode_speech_request(payload: Any) -> SpeechRequest:
     ):
         if isinstance(payload.get(name), str):
             settings[field] = payload[name]
-    speed, model = payload.get("speed"), payload.get("model")
-    if type(speed) in (int, float):
-        settings["speed"] = float(speed)
+    speed, model = finite(payload.get("speed")), payload.get("model")
+    if speed is not None:
+        settings["speed"] = speed
     plain = SpeechRequest(input=text, **settings)
     return SpeechRequest(
         input=text,

@@ -9,6 +9,7 @@ from stockade_sdk.audio import TranscriptionRequest
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import Audio
 from stockade_sdk.dialects.form_text import as_text, fields_of, number_in
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.dialects.overlay import Notes, difference, merged
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.multipart import FormField
@@ -72,11 +73,11 @@ def decode_form(fields: Iterable[FormField], *, translation: bool = False) -> Tr
     sound = sound or _referenced(texts)
     if sound is None:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "the form has no file")
-    temperature = number_in(texts.get("temperature"))
+    temperature = finite(number_in(texts.get("temperature")))
     settings: dict[str, Any] = {name: texts[name] for name in _TEXTS if name in texts}
     settings["timestamps"] = tuple(texts.get(TIMESTAMPS) or ())
     if temperature is not None:
-        settings["temperature"] = float(temperature)
+        settings["temperature"] = temperature
     plain = TranscriptionRequest(audio=sound, **settings)
     overlay = difference(encode_settings(plain), texts, skip=_SET_BY_US)
     if translation:

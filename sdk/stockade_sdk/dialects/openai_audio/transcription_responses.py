@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from stockade_sdk.audio import TranscriptionResponse, TranscriptSpan
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.dialects.media_usage import decode_cost, decode_usage, full_usage, usage_overlay
 from stockade_sdk.dialects.openai_chat.errors import error_inside
 from stockade_sdk.dialects.overlay import Unreadable, difference, merged
@@ -176,6 +177,5 @@ def _seconds(value: Any) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < float("inf") else None
+    seconds = finite(value)
+    return seconds if seconds is not None and seconds >= 0 else None

@@ -72,7 +72,7 @@ def decode_embedding_response(payload: Any, *, expected: int | None = None) -> E
         raise raised
     try:
         return _decode(payload, expected)
-    except (Unreadable, ValueError) as error:  # ValueError: a number that is not finite
+    except (Unreadable, ValueError, OverflowError) as error:  # a number that is not finite
         raise ProviderError(ErrorKind.MALFORMED_RESPONSE, str(error)) from None
 
 
@@ -106,17 +106,17 @@ def _decode(payload: Any, expected: int | None) -> EmbeddingResponse:
     data = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(data, list):
         raise Unreadable("the answer has no list of embeddings")
+    count = len(data) if expected is None else expected
+    if len(data) != count:
+        raise Unreadable(f"{len(data)} embeddings came for {count} inputs")
     vectors: dict[int, tuple[float, ...]] = {}
     for at, item in enumerate(data):
         if not isinstance(item, dict):
             raise Unreadable(f"data[{at}] is no object")
         index = item.get("index")
         vectors[index if type(index) is int else at] = _vector(item.get("embedding"), at)
-    count = len(data) if expected is None else expected
-    if len(data) != count or sorted(vectors) != list(range(count)):
-        raise Unreadable(
-            f"{len(data)} embeddings came for {count} inputs, or their indexes do not fit"
-        )
+    if sorted(vectors) != list(range(count)):
+        raise Unreadable(f"the indexes of {count} embeddings do not fit")
     raw_usage, model, id = payload.get("usage"), payload.get("model"), payload.get("id")
     usage = decode_usage(raw_usage)
     plain: dict[str, Any] = {"object": "list", "model": model, "id": id}

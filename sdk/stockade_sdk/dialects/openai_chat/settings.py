@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from stockade_sdk.chat import ChatRequest, ResponseFormat, ToolChoice
+from stockade_sdk.dialects.json_text import finite
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
@@ -47,7 +48,7 @@ def decode_settings(payload: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in _NUMBERS:
         value = payload.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if finite(value) is not None:
             settings[name] = value
     for name in _INTEGERS:
         value = payload.get(name)
