@@ -124,7 +124,7 @@ def test_the_functions_that_the_chat_dialects_share_are_there(name: str) -> None
 
 def test_every_dialect_is_on_the_page() -> None:
     folder = ROOT / "sdk/stockade_sdk/dialects"
-    packages = {file.parent.name for file in folder.glob("*/__init__.py")}
+    packages = {file.parent.name for file in folder.glob("*/__init__.py")} - {"failures"}
     told = {words(row[0])[0] for row in rows(DIALECTS.read_text().partition("## Functions")[0])}
 
     assert told == packages | {"rerank", "openrouter"}

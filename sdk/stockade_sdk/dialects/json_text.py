@@ -14,7 +14,9 @@ import msgspec
 from .overlay import Unreadable
 
 LARGE: Final = 1024 * 1024  # characters; what is smaller cannot hold too much
-MAX_CONTAINERS: Final = 500_000  # of lists and objects in one answer: as many as a host takes
+# Of one text: lists and objects (as many as a host takes in an answer), members, values. At these
+# numbers what is read takes some 100 MB, of the 256 that a worker has by default.
+MOST: Final = ((("[", "{"), 500_000), ((":",), 1_000_000), ((",",), 3_000_000))
 _strict = msgspec.json.Decoder().decode
 
 
@@ -37,8 +39,8 @@ class Halves:
         """The next value; raises Unreadable where it is no JSON, and where it would take many times
         its size: empty lists by the million fill a worker's memory from 30 MB.
         """
-        if len(data) > LARGE and _containers(data) > MAX_CONTAINERS:
-            raise Unreadable(f"this holds more than {MAX_CONTAINERS} lists and objects")
+        if len(data) > LARGE:
+            _refuse_crowd(data)
         try:
             value = _strict(data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -88,11 +90,17 @@ def _joined(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _containers(data: str | bytes) -> int:
-    """How many there are at most: brackets within texts count too."""
-    if isinstance(data, str):
-        return data.count("[") + data.count("{")
-    return data.count(b"[") + data.count(b"{")
+def _refuse_crowd(data: str | bytes) -> None:
+    """By the signs that stand for them; those within texts count too."""
+    for signs, most in MOST:
+        if isinstance(data, str):
+            found = sum(data.count(sign) for sign in signs)
+        else:
+            found = sum(data.count(sign.encode()) for sign in signs)
+        if found > most:
+            raise Unreadable(
+                f"this holds {found} of {' and '.join(signs)}, at most {most} are read"
+            )
 
 
 def _loose(data: str | bytes) -> Any:

@@ -3,7 +3,7 @@
 import pytest
 
 from stockade_sdk.dialects.failures import classify_error
-from stockade_sdk.dialects.retry_after import MAX_RETRY_AFTER_S, duration
+from stockade_sdk.dialects.failures.waits import MAX_RETRY_AFTER_S, duration
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

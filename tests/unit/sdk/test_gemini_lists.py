@@ -102,6 +102,7 @@ def test_vectors_stand_in_the_order_of_their_texts():
         {"embedding": {"values": []}},
         {"embedding": {"values": ["a"]}},
         {"embedding": {"values": [float("nan")]}},
+        {"embedding": {"values": [10**400]}},
         {"embeddings": []},
         {"embeddings": [{"values": [1.0]}, {"values": [1.0]}]},
     ],

@@ -92,6 +92,7 @@ NAN = base64.b64encode(struct.pack("<f", math.nan)).decode()
         {"data": [{"index": 0, "embedding": [True]}]},
         {"data": [{"index": 0, "embedding": "AAA"}]},
         {"data": [{"index": 0, "embedding": NAN}]},
+        {"data": [{"index": 0, "embedding": [10**400]}]},
         {"data": [{"index": 1, "embedding": [1.0]}]},
         {"data": [{"index": 0, "embedding": [1.0]}, {"index": 0, "embedding": [1.0]}]},
         {"data": []},

@@ -187,6 +187,16 @@ def test_an_old_function_call_is_a_tool_call_and_goes_back_as_it_came():
     assert "tool_calls" not in message
 
 
+def test_a_refusal_without_a_content_goes_back_without_one():
+    payload = answer(refusal="I will not")
+    payload["choices"][0]["message"].pop("content", None)
+
+    response = decode_response(payload)
+
+    assert response.text == "I will not"
+    assert encode_response(response)["choices"][0]["message"] == payload["choices"][0]["message"]
+
+
 def test_a_refusal_is_text_with_a_warning_and_goes_back_as_a_refusal():
     response = decode_response(answer(content=None, refusal="I will not"))
 

@@ -109,6 +109,7 @@ def test_the_best_is_first_whatever_the_vendors_order():
         [{"index": -1, "relevance_score": 1}],
         [{"index": 0, "relevance_score": "1"}],
         [{"index": 0, "relevance_score": True}],
+        [{"index": 0, "relevance_score": 10**400}],
         [{"index": 2, "relevance_score": 1}],
         [{"index": 0, "relevance_score": 1}, {"index": 0, "relevance_score": 1}],
     ],

@@ -139,7 +139,8 @@ def encode_choice(
     message = encode_assistant(said, options, Notes(), thinking_field="reasoning_content")
     if refusals:
         message["refusal"] = "".join(part.text for part in refusals if isinstance(part, Text))
-        message["content"] = message["content"] or None
+        if "content" in message:  # some vendors leave it out beside a refusal
+            message["content"] = message["content"] or None
     if media:
         message.update(_encode_media(media, response.id))
     choice = {

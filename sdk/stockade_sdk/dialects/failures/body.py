@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from . import retry_after
+from . import waits
 
 MAX_PARSED_BYTES: Final = 1024 * 1024
 MAX_WORDS_CHARS: Final = 8 * 1024  # what is read of a text; phrases stand at its start
@@ -69,8 +69,8 @@ def read(body: Any) -> Said:
         code=_code(error),
         words=" ".join(words)[:MAX_WORDS_CHARS] + (f" {inside.words}" if inside else ""),
         status=_status(error),
-        wait_s=retry_after.told_in(
-            (name, value) for name, value in fields if name.lower() in retry_after.FIELDS
+        wait_s=waits.told_in(
+            (name, value) for name, value in fields if name.lower() in waits.FIELDS
         ),
         request_id=_request_id(parsed) or _request_id(error),
     )
@@ -244,7 +244,7 @@ def _code(error: dict[str, Any]) -> str | None:
 
 def _status(error: dict[str, Any]) -> int | None:
     for name in _STATUS:
-        number = retry_after.number(error.get(name))
+        number = waits.number(error.get(name))
         if number is not None and 400 <= number < 600:
             return int(number)
     return None

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase, capped
 
-from . import failure_words as words
-from .failure_body import Said, identifier, read
-from .redact import redact
-from .retry_after import lowered, reset_after, retry_after, said_in
+from . import words
+from .body import Said, identifier, read
+from .redaction import redact
+from .waits import lowered, reset_after, retry_after, said_in
 
 __all__ = ["MAX_SHOWN_CHARS", "classify_error", "redact", "retry_after"]
 
