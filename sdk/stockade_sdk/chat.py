@@ -255,6 +255,9 @@ class ChatResponse(ResponseFields, frozen=True, kw_only=True, omit_defaults=True
         return tuple(part for part in self.output.content if isinstance(part, ToolCall))
 
 
+_sendable = msgspec.msgpack.Encoder().encode
+
+
 def parse_arguments(text: str) -> tuple[Any, RuntimeWarning | None]:
     """Tool arguments from their JSON text; what is no JSON stays text, with a warning. Empty text
     is ``{}``. A lone JSON string stays as it came too: text is how invalid arguments are known.
@@ -263,8 +266,9 @@ def parse_arguments(text: str) -> tuple[Any, RuntimeWarning | None]:
         return {}, None
     try:
         arguments = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        arguments = text
+        _sendable(arguments)
+    except (msgspec.DecodeError, RecursionError, UnicodeError, OverflowError):
+        arguments = text  # numbers beyond 64 bits too: no frame can carry them
     if not isinstance(arguments, str):
         return arguments, None
     return text, RuntimeWarning(

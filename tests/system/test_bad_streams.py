@@ -6,7 +6,6 @@ import gzip
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -256,18 +255,18 @@ def pieces_of(body: bytes) -> tuple[bytes, ...]:
 
 
 LONG = b"x" * (10 * MIB)
+FAILED_WITH = "500 Internal Server Error"
 HEAVY: dict[str, Callable[[], Answer]] = {
     "a bomb": lambda: stream_of(pieces_of(bomb(10)), "end", *GZIPPED),
+    "a bomb as an error": lambda: Answer(pieces_of(bomb(1)), FAILED_WITH, GZIPPED),
     "a line of 10 MB": lambda: stream_of(pieces_of(b"data: " + LONG)),
     "an event of 10 MB": lambda: stream_of(pieces_of(b'data: {"a": "' + LONG + b'"}\n\n')),
     "a comment of 10 MB": lambda: stream_of(pieces_of(b":" + LONG + b"\n\n")),
     "100,000 events": lambda: stream_of([b"data: {}\n\n" * 10_000] * 10),
-    "a text of 10 MB": lambda: body_of(b'"' + LONG + b'"'),
-    "a million values": lambda: body_of(b"[" + b"[]," * 1_000_000 + b"[]]"),
-    "an error of 10 MB": lambda: body_of(LONG, "500 Internal Server Error"),
-    "a bomb as an error": lambda: replace(
-        body_of(bomb(1), "500 Internal Server Error", *GZIPPED), pieces=pieces_of(bomb(1))
-    ),
+    "a text of 10 MB": lambda: Answer(pieces_of(b'"' + LONG + b'"')),
+    "an error of 10 MB": lambda: Answer(pieces_of(LONG), FAILED_WITH),
+    "a crowd of lists": lambda: Answer(pieces_of(b"[" + b"[]," * 3_000_000 + b"[]]")),
+    "a crowd of members": lambda: Answer(pieces_of(b"{" + b'"a":0,' * 3_000_000 + b'"a":0}')),
 }
 
 

@@ -273,3 +273,19 @@ def test_what_was_asked_for_as_json_is_read_or_warned_of(text, kind, found):
     assert response.text == text
     codes = [warning.code for warning in response.warnings]
     assert codes == ([] if found else ["structured_output_parse_failed"])
+
+
+def test_arguments_with_a_number_that_no_frame_carries_stay_text():
+    text = '{"wei": 1000000000000000000000}'
+    events: list[ChatEvent] = [
+        ToolCallStart("c", "pay"),
+        ToolCallDelta("c", text),
+        ToolCallEnd("c"),
+        Finish(),
+    ]
+
+    response = fold(events)
+
+    assert response.tool_calls[0].arguments == text
+    assert [warning.code for warning in response.warnings] == ["tool_arguments_invalid_json"]
+    assert fold(unfold(response)) == response
