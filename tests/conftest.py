@@ -39,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(config.option, name, folder.resolve())
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of recorded answers are parameters: nobody has to walk them in every collection."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
