@@ -39,8 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(config.option, name, folder.resolve())
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Thousands of recorded answers are parameters: nobody has to walk them in every collection."""
+@pytest.fixture(autouse=True, scope="module")
+def _only_the_new_is_walked() -> None:
+    """Keep garbage collections short: what is alive between two modules (thousands of parameters
+    and reports) stays, and nobody has to walk it again.
+    """
     gc.collect()
     gc.freeze()
 
