@@ -20,7 +20,7 @@ import anyio
 
 from stockade import Host
 from stockade.packages import commit_install, plan_install
-from stockade.settings import Home, Settings, SupervisionSettings
+from stockade.settings import Home, RoutingPolicy, Settings, SupervisionSettings
 from stockade.state import State
 from stockade.supervisor import PluginEvent, PluginState, What
 from stockade_sdk import Capability, ChatRequest, ChatResponse
@@ -124,7 +124,7 @@ class Site:
     @asynccontextmanager
     async def host(self, rogue: str) -> AsyncIterator[Stage]:
         """A host whose requests go to `rogue` first and to the steady plugin after it."""
-        route = (f"{rogue}/m", "steady/m")
+        route = RoutingPolicy((f"{rogue}/m", "steady/m"))
         settings = Settings(supervision=SUPERVISION, routes=dict.fromkeys(ROUTED, route))
         events: list[PluginEvent] = []
         news = News()

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 
 from stockade import AllAttemptsFailed, Host
-from stockade.settings import Home, Settings, SupervisionSettings
+from stockade.settings import Home, RoutingPolicy, Settings, SupervisionSettings
 from stockade.supervisor import PluginEvent
 from stockade_sdk import ChatRequest, ChatResponse
 from stockade_sdk.capability import Attempt, Capability
@@ -122,7 +122,7 @@ async def soak(home: Home, *, requests: int, in_flight: int, seed: int = 1) -> S
     seen = Soak()
     settings = Settings(
         supervision=SupervisionSettings(deaths=MANY_DEATHS),
-        routes={Capability.CHAT: tuple(f"{name}/default" for name in PLUGINS)},
+        routes={Capability.CHAT: RoutingPolicy(tuple(f"{name}/default" for name in PLUGINS))},
     )
     async with Host.open(home, settings=settings, on_event=seen.events.append) as host:
         for name in PLUGINS:

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from stockade import AllAttemptsFailed, Host
-from stockade.settings import Home, Settings
+from stockade.settings import Home, RoutingPolicy, Settings
 from stockade.supervisor import What
 from stockade_sdk import ChatRequest, ChatResponse
 from stockade_sdk.capability import Capability
@@ -96,8 +96,6 @@ async def stopping(root: Path) -> AsyncIterator[Stopping]:
     ]
     home = install(Home(root / "home"), folders)
     news = News()
-    routes: dict[Capability, tuple[str, ...]] = {
-        Capability.CHAT: ("first/default", "second/default")
-    }
+    routes = {Capability.CHAT: RoutingPolicy(("first/default", "second/default"))}
     async with Host.open(home, settings=Settings(routes=routes), on_event=news.hear) as host:
         yield Stopping(host, news)

@@ -125,8 +125,8 @@ def test_models_in_routes_serve_what_they_are_routed_for(path: Path) -> None:
         if example.startswith("manifest"):
             continue
         settings = parse_settings(example.encode())
-        for capability, targets in settings.routes.items():
-            for target in targets:
+        for capability, policy in settings.routes.items():
+            for target in policy.targets:
                 found += 1
                 assert is_known(target), target
                 plugin, _, model = target.partition("/")
@@ -143,8 +143,8 @@ def test_routes_have_an_example_for_each_capability() -> None:
     routed = {
         str(capability)
         for example in blocks(ROUTES.read_text(), "toml")
-        for capability, targets in parse_settings(example.encode()).routes.items()
-        if len(targets) > 1
+        for capability, policy in parse_settings(example.encode()).routes.items()
+        if policy.fallbacks
     }
 
     assert {"chat", "vision", "image_gen", "audio_stt", "audio_tts", "embedding"} <= routed

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from stockade import AllAttemptsFailed, Host
-from stockade.settings import TIERS, Home, Settings, SupervisionSettings
+from stockade.settings import TIERS, Home, RoutingPolicy, Settings, SupervisionSettings
 from stockade.state import State
 from stockade_sdk import ChatRequest, ErrorKind, Finish, TextDelta
 from stockade_sdk.capability import Capability
@@ -69,7 +69,8 @@ async def test_without_a_route_the_plugin_installed_first_answers(tmp_path: Path
 async def test_a_route_and_an_alias_of_the_settings_are_followed(tmp_path: Path) -> None:
     plugins = (("zebra", SAYS.format(text="z")), ("ant", SAYS.format(text="a")))
     settings = Settings(
-        routes={Capability.CHAT: ("ant/default", "zebra/default")}, aliases={"z": "zebra/big"}
+        routes={Capability.CHAT: RoutingPolicy(("ant/default", "zebra/default"))},
+        aliases={"z": "zebra/big"},
     )
 
     async with host_with(tmp_path, *plugins, settings=settings) as host:

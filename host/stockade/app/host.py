@@ -352,7 +352,7 @@ class Host:
             self._catalogue,
             model=model,
             plugin=plugin,
-            routes=self.settings.routes,
+            routes={c: p.targets for c, p in self.settings.routes.items()},
             aliases=self.settings.aliases,
             health=health,
         )

@@ -21,6 +21,7 @@ from stockade.settings.values import (
     GatewaySettings,
     HandoffSettings,
     RequestSettings,
+    RoutingPolicy,
     SandboxSettings,
     Settings,
     SupervisionSettings,
@@ -191,11 +192,11 @@ def _egress(table: _Table) -> EgressSettings:
     return settings
 
 
-def _routes(table: _Table) -> dict[Capability, tuple[str, ...]]:
+def _routes(table: _Table) -> dict[Capability, RoutingPolicy]:
     empty: tuple[str, ...] = ()
     found = {capability: table.get(capability.value, _targets, empty) for capability in Capability}
     table.finish()
-    return {capability: targets for capability, targets in found.items() if targets}
+    return {capability: RoutingPolicy(targets) for capability, targets in found.items() if targets}
 
 
 def _aliases(table: _Table) -> dict[str, str]:

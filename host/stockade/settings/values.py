@@ -1,24 +1,33 @@
 """What the operator set, as plain frozen values with their defaults."""
 
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from stockade.settings.egress import EgressSettings
-from stockade_sdk.capability import Capability, Price
+from stockade_sdk.capability import Capability, ModelInfo, Price
 from stockade_sdk.limits import Limits
 
 __all__ = [
+    "EVERY_PLUGIN",
     "TIERS",
+    "Budget",
+    "CatalogueSettings",
+    "CooldownSettings",
     "GatewaySettings",
     "HandoffSettings",
+    "HealthSettings",
     "RequestSettings",
+    "RoutingPolicy",
     "SandboxSettings",
     "Settings",
     "SupervisionSettings",
 ]
 
 TIERS = ("none", "restricted", "full")  # weakest first
+EVERY_PLUGIN = "*"  # as a name in `[budgets]`: each plugin that has none of its own
+HOUR_S = 3_600.0
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,12 +75,81 @@ class HandoffSettings(msgspec.Struct, frozen=True, kw_only=True):
     thinking: Literal["tagged", "dropped"] = "tagged"
 
 
+class RoutingPolicy(msgspec.Struct, frozen=True):
+    """Where the requests for one capability go: the primary target first, then its fallbacks in
+    order, each a `plugin/model` or an alias.
+
+    `timeout_s` is the longest that one attempt may take (None: its share of the deadline).
+    `retries` is how often a target is asked again, where its failure may pass, before the next one
+    is (None: only where no other is left). One that is not `enabled` is kept and not followed.
+    """
+
+    targets: tuple[str, ...]
+    timeout_s: float | None = None
+    retries: int | None = None
+    enabled: bool = True
+
+    @property
+    def primary(self) -> str:
+        return self.targets[0]
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        return self.targets[1:]
+
+
+class CooldownSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[cooldowns]`: how long what failed rests, in seconds; the progression is that of OpenClaw's
+    auth profiles.
+
+    `steps_s` by failures in a row, the last for all further ones; `quota_s` after an empty balance
+    doubles with every failure up to `quota_max_s`. Failures further apart than `forget_s` do not
+    add up. `failures` in a row, of the kinds that one bad minute explains, open a target's breaker.
+    """
+
+    steps_s: tuple[float, ...] = (60.0, 300.0, 1_500.0, 3_600.0)
+    quota_s: float = 5 * HOUR_S
+    quota_max_s: float = 24 * HOUR_S
+    forget_s: float = 24 * HOUR_S
+    failures: int = 3
+
+
+class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[catalogue]`: a scanned list of models counts as fresh for `ttl_s` seconds. With `refresh`
+    a running host asks for stale ones again by itself; else only `stockade models scan` does.
+    """
+
+    ttl_s: float = HOUR_S
+    refresh: bool = False
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[health]`: a running host asks each provider every `interval_s` seconds (None: only on
+    demand). `paid` lets a provider that has no free way be asked by a request that costs money.
+    """
+
+    interval_s: float | None = None
+    paid: bool = False
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """`[budgets.NAME]`: what one plugin may use; None is no bound. `money_per_day` is in USD, days
+    are those of UTC.
+    """
+
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    money_per_day: Decimal | None = None
+    bytes_out_per_day: int | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator set; everything has a default.
 
-    `routes` maps a capability to targets (`plugin/model`) in order, `aliases` a name to a target.
-    `ceilings` maps fields of `Limits` to the most that a plugin gets, `prices` a target, whose
-    model may end with a `*`, to what it costs. `minimum_tier` holds for plugins that
+    `routes` maps a capability to its policy, `aliases` a name to a target, `budgets` a plugin (or
+    `EVERY_PLUGIN`) to its budget. `models` are facts about `plugin/model` that stand before what
+    its plugin says. `ceilings` maps fields of `Limits` to the most that a plugin gets, `prices` a
+    target, whose model may end with a `*`, to what it costs. `minimum_tier` holds for plugins that
     `plugin_minimum_tiers` does not name.
     """
 
@@ -80,8 +158,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway: GatewaySettings = GatewaySettings()
     handoff: HandoffSettings = HandoffSettings()
     egress: EgressSettings = EgressSettings()
-    routes: dict[Capability, tuple[str, ...]] = {}
+    cooldowns: CooldownSettings = CooldownSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    health: HealthSettings = HealthSettings()
+    routes: dict[Capability, RoutingPolicy] = {}
     aliases: dict[str, str] = {}
+    budgets: dict[str, Budget] = {}
+    models: dict[str, ModelInfo] = {}
     ceilings: dict[str, float] = {}
     prices: dict[str, Price] = {}
     sandbox: SandboxSettings = SandboxSettings()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from stockade.errors import SettingsError, StateError
-from stockade.settings import Home, Settings, parse_settings, read_settings
+from stockade.settings import Home, RoutingPolicy, Settings, parse_settings, read_settings
 from stockade_sdk.capability import Capability
 from stockade_sdk.limits import Limits
 from stockade_sdk.units import MIB
@@ -99,7 +99,7 @@ def test_every_key_is_read(tmp_path: Path):
     assert settings.requests.connect_timeout_s == 0.5
     assert settings.requests.first_byte_timeout_s == 120
     assert settings.requests.idle_timeout_s == 1.5
-    assert settings.routes == {Capability.CHAT: ("echo/default", "openai/org/model")}
+    assert settings.routes == {Capability.CHAT: RoutingPolicy(("echo/default", "openai/org/model"))}
     assert settings.aliases == {"fast": "openai/gpt-4o-mini"}
     assert (settings.supervision.deaths, settings.supervision.window_s) == (5, 600)
     assert (settings.gateway.host, settings.gateway.port) == ("::1", 9000)

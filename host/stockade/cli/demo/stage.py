@@ -16,7 +16,7 @@ import msgspec
 from stockade.cli.demo.rogue import ROGUE, write_rogue
 from stockade.packages import commit_install, plan_install
 from stockade.packages.trees import remove_tree
-from stockade.settings import Home, RequestSettings, Settings, SupervisionSettings
+from stockade.settings import Home, RequestSettings, RoutingPolicy, Settings, SupervisionSettings
 from stockade.state import Secrets, State
 from stockade_sdk.capability import Capability
 from stockade_sdk.hosts import HostRule
@@ -122,7 +122,7 @@ def demo_settings() -> Settings:
         plugin_minimum_tiers=dict.fromkeys((PLUGIN, ECHO, ROGUE), "none"),
         requests=RequestSettings(timeout_s=REQUEST_TIMEOUT_S),
         supervision=SupervisionSettings(),
-        routes={Capability.CHAT: (f"{PLUGIN}/demo-model", f"{ECHO}/echo-1")},
+        routes={Capability.CHAT: RoutingPolicy((f"{PLUGIN}/demo-model", f"{ECHO}/echo-1"))},
         aliases={
             "stalling": f"{PLUGIN}/demo-stall",
             "failing": f"{PLUGIN}/demo-error-503",
