@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from stockade.errors import SettingsError
+from stockade.settings.table import MAX_TARGET, refuse_first
 from stockade_sdk.capability import Price
 from stockade_sdk.manifest.prices import PRICE_REMEDY, read_price
 from stockade_sdk.manifest.problems import Problems, Section
 
 __all__ = ["read_prices"]
 
-MAX_TARGET = 300
 _TARGET_REMEDY = 'write "plugin/model", or "plugin/gpt-*" for all models that begin so'
 
 
@@ -33,7 +32,5 @@ def read_prices(values: dict[str, Any], text: str, source: str) -> dict[str, Pri
             found.setdefault(f"{plugin.lower()}/{model}", price)
         elif not value:
             table.add(name, "has no price in it", PRICE_REMEDY)
-    for problem in problems.all():
-        place = source if problem.line is None else f"{source}, line {problem.line}"
-        raise SettingsError(f"{place}: {problem.key} {problem.message}", remedy=problem.remedy)
+    refuse_first(problems, source)
     return found

@@ -1,9 +1,8 @@
 """Read `stockade.toml`. Unknown keys and wrong values are refused with line, key and remedy."""
 
 import tomllib
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from stockade.errors import SettingsError
 from stockade.settings.egress import (
@@ -14,32 +13,41 @@ from stockade.settings.egress import (
     parse_exempt,
     parse_proxy,
 )
+from stockade.settings.facts import read_facts
 from stockade.settings.home import Home
 from stockade.settings.prices import read_prices
+from stockade.settings.routing import (
+    read_aliases,
+    read_budgets,
+    read_catalogue,
+    read_cooldowns,
+    read_health,
+    read_routes,
+)
+from stockade.settings.table import (
+    Table,
+    read_count,
+    read_duration,
+    read_switch,
+    read_target,
+    read_text,
+)
 from stockade.settings.values import (
     TIERS,
     GatewaySettings,
     HandoffSettings,
     RequestSettings,
-    RoutingPolicy,
     SandboxSettings,
     Settings,
     SupervisionSettings,
 )
-from stockade_sdk.capability import Capability
 from stockade_sdk.limits import LIMIT_KINDS, parse_limit
-from stockade_sdk.manifest.lines import KeyPath, key_lines, line_of
-from stockade_sdk.text import TextRefused, nearest, show
-from stockade_sdk.units import parse_duration
+from stockade_sdk.manifest.lines import key_lines
+from stockade_sdk.text import TextRefused
 
 __all__ = ["parse_settings", "read_settings"]
 
-T = TypeVar("T")
-
 MAX_SETTINGS_BYTES = 1024 * 1024
-MAX_ALIAS = 200
-MAX_TARGET = 300
-MAX_TIMEOUT_S = 24 * 3600.0
 
 
 def read_settings(home: Home) -> Settings:
@@ -69,15 +77,21 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
         raise SettingsError(
             f"{source} is not TOML", why=str(error)[:200], remedy="see toml.io for the format"
         ) from error
-    top = _Table(values, (), source, key_lines(text))
+    top = Table(values, (), source, key_lines(text))
+    aliases = read_aliases(top.table("aliases"))
     settings = Settings(
         requests=_requests(top.table("requests")),
         supervision=_supervision(top.table("supervision")),
         gateway=_gateway(top.table("gateway")),
         handoff=_handoff(top.table("handoff")),
         egress=_egress(top.table("egress")),
-        routes=_routes(top.table("routes")),
-        aliases=_aliases(top.table("aliases")),
+        routes=read_routes(top.table("routes"), aliases, top.get("model", read_target, "")),
+        aliases=aliases,
+        cooldowns=read_cooldowns(top.table("cooldowns")),
+        catalogue=read_catalogue(top.table("catalogue")),
+        health=read_health(top.table("health")),
+        budgets=read_budgets(top.table("budgets")),
+        models=read_facts(top.table("models").values, text, source),
         ceilings=_ceilings(top.table("ceilings")),
         prices=read_prices(top.table("prices").values, text, source),
         sandbox=_sandbox(top.table("sandbox")),
@@ -88,64 +102,21 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
     return settings
 
 
-class _Table:
-    """One table of the file: hands out values by key and refuses what nobody asked for."""
-
-    def __init__(
-        self, values: dict[str, Any], path: KeyPath, source: str, lines: dict[KeyPath, int]
-    ) -> None:
-        self.values = values
-        self.path = path
-        self.source = source
-        self.lines = lines
-        self.asked: set[str] = set()
-
-    def table(self, key: str) -> "_Table":
-        self.asked.add(key)
-        value = self.values.get(key, {})
-        if not isinstance(value, dict):
-            raise self.error(key, "is not a table", f"write [{key}] and its keys below it")
-        return _Table(value, (*self.path, key), self.source, self.lines)
-
-    def get(self, key: str, read: Callable[[Any], T], default: T) -> T:
-        self.asked.add(key)
-        if key not in self.values:
-            return default
-        try:
-            return read(self.values[key])
-        except TextRefused as refused:
-            raise self.error(key, refused.message, refused.remedy) from None
-
-    def finish(self) -> None:
-        for key in self.values:
-            if key not in self.asked:
-                near = nearest(key, self.asked)
-                known = f"write {near}" if near else f"known are {', '.join(sorted(self.asked))}"
-                raise self.error(key, "is not a setting", known)
-
-    def error(self, key: str, message: str, remedy: str) -> SettingsError:
-        path = (*self.path, key)
-        line = line_of(self.lines, path)
-        place = f"{self.source}, line {line}" if line is not None else self.source
-        dotted = ".".join(show(str(part))[1:-1] for part in path)
-        return SettingsError(f"{place}: {dotted} {message}", remedy=remedy)
-
-
-def _requests(table: _Table) -> RequestSettings:
+def _requests(table: Table) -> RequestSettings:
     default = RequestSettings()
     settings = RequestSettings(
-        timeout_s=table.get("timeout", _duration, default.timeout_s),
-        connect_timeout_s=table.get("connect_timeout", _duration, default.connect_timeout_s),
+        timeout_s=table.get("timeout", read_duration, default.timeout_s),
+        connect_timeout_s=table.get("connect_timeout", read_duration, default.connect_timeout_s),
         first_byte_timeout_s=table.get(
-            "first_byte_timeout", _duration, default.first_byte_timeout_s
+            "first_byte_timeout", read_duration, default.first_byte_timeout_s
         ),
-        idle_timeout_s=table.get("idle_timeout", _duration, default.idle_timeout_s),
+        idle_timeout_s=table.get("idle_timeout", read_duration, default.idle_timeout_s),
     )
     table.finish()
     return settings
 
 
-def _handoff(table: _Table) -> HandoffSettings:
+def _handoff(table: Table) -> HandoffSettings:
     default = HandoffSettings()
     settings = HandoffSettings(thinking=table.get("thinking", _thinking, default.thinking))
     table.finish()
@@ -159,29 +130,29 @@ def _thinking(value: object) -> Literal["tagged", "dropped"]:
     raise TextRefused("is no way to treat reasoning", 'write "tagged" or "dropped"')
 
 
-def _supervision(table: _Table) -> SupervisionSettings:
+def _supervision(table: Table) -> SupervisionSettings:
     default = SupervisionSettings()
     settings = SupervisionSettings(
-        deaths=table.get("deaths", lambda value: _count(value, 1, 1000), default.deaths),
-        window_s=table.get("window", _duration, default.window_s),
-        ping_interval_s=table.get("ping_interval", _duration, default.ping_interval_s),
-        ping_timeout_s=table.get("ping_timeout", _duration, default.ping_timeout_s),
+        deaths=table.get("deaths", lambda value: read_count(value, 1, 1000), default.deaths),
+        window_s=table.get("window", read_duration, default.window_s),
+        ping_interval_s=table.get("ping_interval", read_duration, default.ping_interval_s),
+        ping_timeout_s=table.get("ping_timeout", read_duration, default.ping_timeout_s),
     )
     table.finish()
     return settings
 
 
-def _gateway(table: _Table) -> GatewaySettings:
+def _gateway(table: Table) -> GatewaySettings:
     default = GatewaySettings()
     settings = GatewaySettings(
-        host=table.get("host", lambda value: _text(value, 253), default.host),
-        port=table.get("port", lambda value: _count(value, 0, 65535), default.port),
+        host=table.get("host", lambda value: read_text(value, 253), default.host),
+        port=table.get("port", lambda value: read_count(value, 0, 65535), default.port),
     )
     table.finish()
     return settings
 
 
-def _egress(table: _Table) -> EgressSettings:
+def _egress(table: Table) -> EgressSettings:
     default = EgressSettings()
     settings = EgressSettings(
         proxy=table.get("proxy", _proxy, default.proxy),
@@ -192,23 +163,7 @@ def _egress(table: _Table) -> EgressSettings:
     return settings
 
 
-def _routes(table: _Table) -> dict[Capability, RoutingPolicy]:
-    empty: tuple[str, ...] = ()
-    found = {capability: table.get(capability.value, _targets, empty) for capability in Capability}
-    table.finish()
-    return {capability: RoutingPolicy(targets) for capability, targets in found.items() if targets}
-
-
-def _aliases(table: _Table) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in table.values:
-        if not 0 < len(name) <= MAX_ALIAS or not name.isprintable() or name != name.strip():
-            raise table.error(name, "is not a name", "write letters, digits and . _ : / @ + -")
-        found[name] = table.get(name, _target, "")
-    return found
-
-
-def _ceilings(table: _Table) -> dict[str, float]:
+def _ceilings(table: Table) -> dict[str, float]:
     found: dict[str, float] = {}
     for key, kind in LIMIT_KINDS.items():
         value = table.get(key, partial(parse_limit, key), None)
@@ -218,17 +173,17 @@ def _ceilings(table: _Table) -> dict[str, float]:
     return found
 
 
-def _sandbox(table: _Table) -> SandboxSettings:
+def _sandbox(table: Table) -> SandboxSettings:
     default = SandboxSettings()
     first, last = table.get("uids", _uids, (default.first_uid, default.last_uid))
     settings = SandboxSettings(
-        nursery=table.get("nursery", _switch, default.nursery), first_uid=first, last_uid=last
+        nursery=table.get("nursery", read_switch, default.nursery), first_uid=first, last_uid=last
     )
     table.finish()
     return settings
 
 
-def _plugins(table: _Table) -> dict[str, str]:
+def _plugins(table: Table) -> dict[str, str]:
     """`[plugins.NAME] minimum_tier`, by name; a plugin that is not installed may be named."""
     found: dict[str, str] = {}
     for name in table.values:
@@ -238,12 +193,6 @@ def _plugins(table: _Table) -> dict[str, str]:
         if tier:
             found[name] = tier
     return found
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TextRefused("is neither true nor false", "write true or false, without quotes")
-    return value
 
 
 def _uids(value: Any) -> tuple[int, int]:
@@ -259,27 +208,6 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= len(str(2**32))
 
 
-def _duration(value: Any) -> float:
-    if not isinstance(value, str):
-        raise TextRefused("is not text with a unit", 'write it as in "20s"')
-    seconds = parse_duration(value)
-    if not 0 < seconds <= MAX_TIMEOUT_S:
-        raise TextRefused("is out of range", 'write a value from "1ms" to "24h"')
-    return seconds
-
-
-def _count(value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise TextRefused("is not a number in range", f"write a number from {least} to {most}")
-    return value
-
-
-def _text(value: Any, limit: int) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= limit or not value.isprintable():
-        raise TextRefused("is not a line of text", f"write 1 to {limit} characters in quotes")
-    return value
-
-
 def _proxy(value: Any) -> Proxy | bool | None:
     if not isinstance(value, str):
         raise TextRefused("is not text", 'write it as in "http://proxy.corp.example:3128"')
@@ -289,27 +217,14 @@ def _proxy(value: Any) -> Proxy | bool | None:
 def _exempts(value: Any) -> tuple[Exempt, ...]:
     if not isinstance(value, list) or len(value) > MAX_EXEMPTS:
         raise TextRefused("is not a list of hosts", 'write it as in ["*.internal.example"]')
-    return tuple(parse_exempt(_text(item, 256)) for item in value)
+    return tuple(parse_exempt(read_text(item, 256)) for item in value)
 
 
 def _file(value: Any) -> str:
-    path = _text(value, 4096)
+    path = read_text(value, 4096)
     if not path.startswith("/"):
         raise TextRefused("is not a whole path", 'write it as in "/etc/ssl/corp.pem"')
     return path
-
-
-def _target(value: Any) -> str:
-    plugin, slash, model = _text(value, MAX_TARGET).partition("/")
-    if not (slash and plugin.strip() and model.strip()):
-        raise TextRefused("is not a target", 'write "plugin/model"')
-    return f"{plugin.strip().lower()}/{model.strip()}"
-
-
-def _targets(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise TextRefused("is not a list of targets", 'write it as in ["plugin/model"]')
-    return tuple(_target(item) for item in value)
 
 
 def _tier(value: Any) -> str:

@@ -148,16 +148,7 @@ def read_models(top: Section) -> tuple[ManifestModel, ...]:
     for table in top.tables("models", MAX_MODELS):
         table.require("id", "write the id that the vendor uses")
         table.require("capabilities", 'write what it can do, as in capabilities = ["chat"]')
-        model = ManifestModel(
-            id=table.parsed("id", _model_id) or "",
-            name=table.line("name", MAX_SHORT),
-            capabilities=table.parsed_list("capabilities", _capability),
-            features=table.parsed_list("features", _feature),
-            context_tokens=table.count("context_tokens", MAX_TOKENS),
-            max_output_tokens=table.count("max_output_tokens", MAX_TOKENS),
-            aliases=table.parsed_list("aliases", _alias),
-            price=_price(table),
-        )
+        model = read_model(table, table.parsed("id", _model_id) or "")
         if table.values.get("capabilities") == []:
             table.add("capabilities", "is empty", 'write what it can do, as in ["chat"]')
         for key, name in [("id", model.id), *(("aliases", alias) for alias in model.aliases)]:
@@ -167,6 +158,20 @@ def read_models(top: Section) -> tuple[ManifestModel, ...]:
         table.finish()
         found.append(model)
     return tuple(found)
+
+
+def read_model(table: Section, id: str) -> ManifestModel:
+    """What a table says of the model ``id``."""
+    return ManifestModel(
+        id=id,
+        name=table.line("name", MAX_SHORT),
+        capabilities=table.parsed_list("capabilities", _capability),
+        features=table.parsed_list("features", _feature),
+        context_tokens=table.count("context_tokens", MAX_TOKENS),
+        max_output_tokens=table.count("max_output_tokens", MAX_TOKENS),
+        aliases=table.parsed_list("aliases", _alias),
+        price=_price(table),
+    )
 
 
 def _model_id(text: str) -> str:
