@@ -125,7 +125,7 @@ WAYS = (
 async def opened(home: Home, way: Way) -> AsyncIterator[Host]:
     """A host that starts its workers in this way."""
     async with Host.open(home, settings=way.settings) as host:
-        host._confining._tiers = way.tiers
+        host._parts.confining._tiers = way.tiers
         yield host
 
 
@@ -187,7 +187,7 @@ async def _starts(places: list[Home]) -> dict[str, list[float]]:
         for _ in range(STARTS):
             shuffle(order)
             for name in order:
-                await hosts[name]._supervisor.drain("one")
+                await hosts[name]._parts.supervisor.drain("one")
                 await anyio.sleep(SETTLE_S)
                 began = time.perf_counter()
                 await _answer(hosts[name], "one")
@@ -285,7 +285,7 @@ async def _kill_tree(home: Home, what: str) -> float:
         assert pid is not None
         children = psutil.Process(pid).children(recursive=True)
         assert len(children) == TREE
-        worker = host._supervisor._crews["one"].workers[0]
+        worker = host._parts.supervisor._crews["one"].workers[0]
         began = time.perf_counter()
         worker._kill()
         assert worker.child is not None
@@ -408,7 +408,7 @@ async def _neighbours(home: Home) -> dict[str, list[float]]:
                 await anyio.sleep(0.2)
                 found.setdefault(attack, []).append(await _p99(host))
                 tasks.cancel_scope.cancel()
-            await host._supervisor.drain("one", deadline_s=0.1)
+            await host._parts.supervisor.drain("one", deadline_s=0.1)
     return found
 
 
@@ -481,10 +481,10 @@ async def _churn(home: Home, at_once: int, cycles: int) -> tuple[int, float, flo
                 await anyio.sleep(0.02)
         took = time.perf_counter() - began
         for name in SLOW_ONES:
-            await host._supervisor.drain(name)
+            await host._parts.supervisor.drain(name)
         began = time.perf_counter()
         for _ in range(cycles):
             await _answer(host, "one")
-            await host._supervisor.drain("one")
+            await host._parts.supervisor.drain("one")
         cycle = (time.perf_counter() - began) / cycles * 1e3
     return most, took, cycle

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CATEGORIES = ("translate_encode", "translate_decode", "handoff", "cost", "error_class")
+CATEGORIES = (
+    "translate_encode",
+    "translate_decode",
+    "handoff",
+    "cost",
+    "error_class",
+    "alias_resolution",
+    "catalog",
+    "routing",
+    "fallback",
+    "cooldown",
+    "config_patch",
+    "plugin",
+)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tests.containment.outer import main; main()"""
 
 def sabotage(host: Host, change: Change, *, tier: str = "") -> None:
     """Change what is prepared for every start from now on; `tier` is the only one that is tried."""
-    supervisor: Any = host._supervisor
+    supervisor: Any = host._parts.supervisor
     runtime_of = supervisor._runtime_of
     if tier:
         runtime_of._confining._tiers = (tier,)

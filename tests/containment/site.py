@@ -165,7 +165,7 @@ class Inmates:
 
     async def settle(self, plugin: str) -> None:
         """Let the nursery have its next child ready, which would be called a leak later."""
-        workers = sum(len(crew.workers) for crew in self.host._supervisor._crews.values())
+        workers = sum(len(crew.workers) for crew in self.host._parts.supervisor._crews.values())
         nursery = psutil.Process(self.pid(plugin)).parent()
         assert nursery is not None
         with anyio.move_on_after(1.0):
@@ -192,7 +192,7 @@ class Inmates:
 
     def workers(self, plugin: str) -> list[Any]:
         """The supervisor's own."""
-        return list(self.host._supervisor._crews[plugin].workers)
+        return list(self.host._parts.supervisor._crews[plugin].workers)
 
 
 def kernel_status(pid: int) -> dict[str, str]:

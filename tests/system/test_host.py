@@ -92,7 +92,7 @@ async def test_the_fallback_answers_and_both_attempts_are_on_record(tmp_path: Pa
         ("two/default", "ok", None),
     ]
     with State.open(home) as state:
-        assert state.count_attempts() == 2
+        assert state.attempts.count() == 2
 
 
 @pytest.mark.parametrize("kind", ["invalid_request", "permission_denied", "content_filter"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,57 +14,37 @@ from typing import Any, Final, overload
 import anyio
 import anyio.to_thread
 
-from stockade.egress import Broker, Decision, OwnPorts
 from stockade.errors import AllAttemptsFailed, HostError
-from stockade.handoff import Options
-from stockade.models import PriceTable, checked_health, checked_models
+from stockade.models import checked_health, checked_models
 from stockade.packages import base_environment, hold_environment, sweep
-from stockade.router import (
-    Answer,
-    Breaker,
-    Catalogue,
-    Cooldowns,
-    Dispatcher,
-    Needs,
-    Plan,
-    Standing,
-    candidates,
-    needs_of,
-)
+from stockade.router import Answer, Explanation, Needs, Standing
 from stockade.settings import Home, Settings, read_settings
-from stockade.state import Secrets, State
-from stockade.supervisor import (
-    Denials,
-    Logbook,
-    PluginEvent,
-    PluginStatus,
-    Rehearsal,
-    StartRefused,
-    Supervisor,
-    What,
-)
+from stockade.state import State
+from stockade.supervisor import PluginEvent, PluginStatus, Rehearsal, StartRefused
 from stockade_sdk.audio import (
     SpeechRequest,
     SpeechResponse,
     TranscriptionRequest,
     TranscriptionResponse,
 )
+from stockade_sdk.capability import Attempt, Capability, DiscoveryOptions, ModelCatalog
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.image import ImageRequest, ImageResponse
-from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
+from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse, capability_of
 from stockade_sdk.rerank import RerankRequest, RerankResponse
+from stockade_sdk.stream import Finish
 
-from .allocator import tune_allocator
 from .background import Background
-from .confining import Confining, Examined, Reached
-from .costing import PricedWorkers, price_tables
-from .journal import Journal
-from .listing import models_of
-from .runtimes import Runtimes
+from .confining import Examined, Reached
+from .discovery import Progress, Scanned
+from .health import Health
+from .inquiries import Inquiries
+from .knowledge import Knowledge
+from .parts import Parts
 
-MAX_PLANS: Final = 1_024  # kept; callers' model names are their own, so the number is bounded
+FROM_THE_CACHE: Final = DiscoveryOptions()
 
 
 class Host:
@@ -78,19 +57,9 @@ class Host:
 
     def __init__(self, home: Home, settings: Settings, state: State) -> None:
         self.home, self.settings, self.state = home, settings, state
-        self.own_ports = OwnPorts()
-        self._logbook = Logbook(home.logs)
-        self._denials = Denials(home.logs, on_line=self._logbook.write)
-        self._breaker = Breaker(time.monotonic, Cooldowns())
-        self._stopped: dict[str, Standing] = {}
-        self._unproven: set[str] = set()  # installed and never started yet
-        self._catalogue = Catalogue(())
-        self._prices: dict[str, PriceTable] = {}
-        self._plans: dict[tuple[str | None, Needs, str | None], Plan] = {}
-        self._journal: Journal
-        self._confining: Confining
-        self._supervisor: Supervisor
-        self._dispatcher: Dispatcher
+        self._parts = Parts(home, settings, state)
+        self._inquiries = Inquiries(self._parts, self.ask)
+        self.own_ports = self._parts.own_ports
 
     @classmethod
     @asynccontextmanager
@@ -113,7 +82,9 @@ class Host:
             stack.enter_context(state)
             stack.enter_context(hold_environment(environment))
             host = cls(place, settings or read_settings(place), state)
-            await host._start(stack, environment, on_event)
+            await host._parts.start(stack, environment, on_event)
+            for task in host._inquiries.tasks(random.random):
+                await stack.enter_async_context(Background(task))
             yield host
 
     @overload
@@ -161,15 +132,17 @@ class Host:
         one. Raises AllAttemptsFailed, and UsageError where a name fits no model or several.
         Cancelling the caller cancels the worker's call and the vendor's request.
         """
-        needs = needs_of(request)
-        plan = self._plan(request, needs, plugin)
+        parts = self._parts
+        plan = parts.planner.plan(request, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
         try:
-            response = await self._dispatcher.run(request, plan, timeout_s=timeout_s)
+            response = await parts.dispatcher.run(request, plan, timeout_s=timeout_s)
         except AllAttemptsFailed as failed:
-            self._journal.attempts(needs.capability, failed.attempts)
+            parts.journal.attempts(capability_of(request), failed.attempts)
             raise
-        self._journal.attempts(needs.capability, response.attempts)
+        parts.journal.attempts(
+            capability_of(request), response.attempts, response.usage, response.cost
+        )
         return response
 
     def stream(
@@ -180,11 +153,73 @@ class Host:
         Entering waits for the first output and raises as :meth:`run` does; a failure after that is
         raised by the iteration as its ProviderError, without a fallback. ``attempts`` are on it.
         """
-        needs = needs_of(request)
-        plan = self._plan(request, needs, plugin)
+        plan = self._parts.planner.plan(request, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
-        note = partial(self._journal.attempts, needs.capability)
-        return self._dispatcher.stream(request, plan, timeout_s=timeout_s, ended=note)
+        ended = partial(self._streamed, capability_of(request))
+        return self._parts.dispatcher.stream(request, plan, timeout_s=timeout_s, ended=ended)
+
+    def _streamed(
+        self, capability: Capability, attempts: tuple[Attempt, ...], finish: Finish | None
+    ) -> None:
+        usage, cost = (None, None) if finish is None else (finish.usage, finish.cost)
+        self._parts.journal.attempts(capability, attempts, usage, cost)
+
+    async def discover_models(self, options: DiscoveryOptions = FROM_THE_CACHE) -> ModelCatalog:
+        """The models of the enabled plugins, of ``options.providers`` where it names some.
+
+        Nobody is asked unless ``options`` say ``remote`` and ``refresh``; then each provider that
+        can be is, and one that fails leaves the rest and what was kept of it. Raises UsageError for
+        a provider that is not there.
+        """
+        return await self._inquiries.discover(options)
+
+    def export_catalogue_json(self) -> str:
+        """Every model of the enabled plugins as JSON, in a fixed order; what is unknown is null."""
+        return self._inquiries.exported()
+
+    async def scan_models(
+        self,
+        options: DiscoveryOptions,
+        *,
+        force: bool = False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> tuple[Scanned, ...]:
+        """Ask providers for their models and keep what they say; what became of each.
+
+        A list that lost more than half is kept back, unless ``force``. Raises UsageError as
+        :meth:`discover_models` does.
+        """
+        return await self._inquiries.scan(options, force=force, on_progress=on_progress)
+
+    async def check_health(
+        self,
+        plugins: Iterable[str] | None = None,
+        *,
+        on_progress: Callable[[Health, int, int], None] = lambda health, done, of: None,
+    ) -> tuple[Health, ...]:
+        """Ask these plugins how their vendors are (default: all that are enabled), side by side.
+
+        Nothing that costs money is asked unless the settings say so. Raises nothing for a plugin
+        that is not well or not there: that is what the answer says.
+        """
+        return await self._inquiries.health(plugins, on_progress=on_progress)
+
+    def explain(
+        self, needs: Needs, *, model: str | None = None, plugin: str | None = None
+    ) -> Explanation:
+        """Where a request with these needs would go, and why; nobody is called. Raises
+        UsageError as :meth:`run` does.
+        """
+        return self._parts.planner.explain(needs, model=model, plugin=plugin, now=time.monotonic())
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Which plugins and targets are not ready now, and why."""
+        return self._parts.planner.standings()
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What is installed, set and listed, as it was read last."""
+        return self._parts.planner.knowledge
 
     async def ask(self, plugin: str, method: Method, *, timeout: float) -> Any:
         """``list_models`` or ``check_health`` of one plugin; raises ProviderError.
@@ -193,7 +228,7 @@ class Host:
         gets that of the whole call, a worker's start included.
         """
         started = time.monotonic()
-        answer = await self._supervisor.call(plugin, method, None, timeout_s=timeout)
+        answer = await self._parts.supervisor.call(plugin, method, None, timeout_s=timeout)
         match method:
             case Method.LIST_MODELS:
                 return checked_models(plugin, answer)
@@ -204,21 +239,23 @@ class Host:
     async def reached(self) -> Reached:
         """The strongest tier that this machine gives workers; tried at the first call."""
         with tempfile.TemporaryDirectory(prefix="stockade-probe-") as scratch:
-            return await self._confining.reached(self._supervisor.probe, Path(scratch))
+            parts = self._parts
+            return await parts.confining.reached(parts.supervisor.probe, Path(scratch))
 
     def layers(self, tier: str) -> tuple[str, ...]:
         """The steps of a start in a tier, on this machine and for this user."""
-        return self._confining.layers(tier)
+        return self._parts.confining.layers(tier)
 
     async def examine(self) -> Examined:
         """What this machine gives, tier by tier and limit by limit, and why not, for `doctor`."""
+        confining, supervisor = self._parts.confining, self._parts.supervisor
         with tempfile.TemporaryDirectory(prefix="stockade-probe-") as scratch:
-            tried = await self._confining.examine(self._supervisor.probe, Path(scratch))
+            tried = await confining.examine(supervisor.probe, Path(scratch))
         return Examined(
             tried=tried,
-            layers={tier: self._confining.layers(tier) for tier, _ in tried},
-            controllers=self._supervisor.controllers,
-            reasons=self._supervisor.why_not,
+            layers={tier: confining.layers(tier) for tier, _ in tried},
+            controllers=supervisor.controllers,
+            reasons=supervisor.why_not,
         )
 
     async def rehearse(self, plugin: str) -> Rehearsal:
@@ -226,158 +263,21 @@ class Host:
         plugin is run. Raises HostError, and HostError's causes' like of a start that fails.
         """
         try:
-            return await self._supervisor.rehearse(plugin)
+            return await self._parts.supervisor.rehearse(plugin)
         except (StartRefused, ProviderError, OSError) as error:
             raise HostError(f"plugin {plugin} could not be confined", why=str(error)) from error
 
     def status(self, plugin: str) -> PluginStatus:
         """Where a plugin's workers stand."""
-        return self._supervisor.status(plugin)
+        return self._parts.supervisor.status(plugin)
 
     def try_again(self, plugin: str) -> None:
         """Forget why a plugin was stopped; its next call starts it."""
-        self._stopped.pop(plugin, None)
-        self.state.set_state(plugin, "enabled")
-        self._supervisor.try_again(plugin)
-        self._breaker.reset(plugin)
+        self._parts.try_again(plugin)
 
     async def refresh(self) -> None:
-        """Read anew what is installed; workers of what is gone or changed are drained."""
-        before = {record.name: record for record in self._records}
-        await anyio.to_thread.run_sync(self._read)
-        now = {record.name: record for record in self._records}
-        for name, record in before.items():
-            if name not in now:
-                self._denials.forget(name)
-            if now.get(name) != record:
-                await self._supervisor.drain(name)
-
-    async def _start(
-        self, stack: AsyncExitStack, environment: Path, on_event: Callable[[PluginEvent], None]
-    ) -> None:
-        tune_allocator()
-        self._read()
-        self._journal = Journal(self.home, time.time)
-        stack.callback(self._journal.close)
-        stack.enter_context(self._logbook)
-        stack.callback(self._denials.close)
-        requests = self.settings.requests
-        broker = await stack.enter_async_context(
-            Broker.open(
-                requests.connect_timeout_s,
-                requests.first_byte_timeout_s,
-                requests.idle_timeout_s,
-                on_decision=self._decided,
-                forbidden=self.own_ports,
-                network=self.settings.egress.or_of(os.environ),
-            )
-        )
-
-        def news(event: PluginEvent) -> None:
-            self._happened(event)
-            on_event(event)
-
-        await stack.enter_async_context(Background(self._journal.keep))
-        await stack.enter_async_context(Background(self._denials.keep))
-        self._confining = Confining(self.home, self.settings, environment)
-        secrets = Secrets(self.home)
-        await anyio.to_thread.run_sync(secrets.warm)  # a keyring may take its time, once
-        self._supervisor = await stack.enter_async_context(
-            Supervisor(
-                Runtimes(
-                    self.home,
-                    self.settings,
-                    broker,
-                    self._confining,
-                    secrets,
-                    self.state.require,
-                ),
-                self.home.run,
-                self.settings.supervision,
-                on_event=news,
-                on_line=self._logbook.write,
-                on_denied=self._denials.told,
-                keep_nursery=self.settings.sandbox.nursery,
-            )
-        )
-        workers = PricedWorkers(self._supervisor, self._prices_of)
-        self._dispatcher = Dispatcher(
-            workers,
-            time.monotonic,
-            random.random,
-            breaker=self._breaker,
-            handoff=Options(thinking=self.settings.handoff.thinking),
-        )
-
-    def _read(self) -> None:
-        # In the order of installation: it is the order of the targets where no route is set.
-        self._records = sorted(self.state.list(), key=lambda record: record.installed_at)
-        self._plans.clear()
-        usable = [record for record in self._records if record.state != "disabled"]
-        models = models_of(usable)
-        self._catalogue = Catalogue(models, [record.name for record in usable])
-        self._prices = price_tables(models, self.settings.prices)
-        self._stopped = {
-            record.name: Standing("stopped", why=record.last_error or "it kept dying")
-            for record in usable
-            if record.state == "failed"
-        }
-        self._unproven = {record.name for record in usable if record.state == "installed"}
-
-    def _prices_of(self, plugin: str) -> PriceTable | None:
-        return self._prices.get(plugin)  # as they are at the moment: a refresh puts others there
-
-    def _plan(self, request: ProviderRequest, needs: Needs, plugin: str | None) -> Plan:
-        standings = self._breaker.standings()
-        if standings or self._stopped:
-            return self._planned(request.model, needs, plugin, {**standings, **self._stopped})
-        key = (request.model, needs, plugin)  # while all are well, equal requests go the same way
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = self._planned(request.model, needs, plugin, {})
-            if len(self._plans) >= MAX_PLANS:
-                self._plans.clear()
-            self._plans[key] = plan
-        return plan
-
-    def _planned(
-        self,
-        model: str | None,
-        needs: Needs,
-        plugin: str | None,
-        health: Mapping[str, Standing],
-    ) -> Plan:
-        return candidates(
-            needs,
-            self._catalogue,
-            model=model,
-            plugin=plugin,
-            routes={c: p.targets for c, p in self.settings.routes.items()},
-            aliases=self.settings.aliases,
-            health=health,
-        )
-
-    def _happened(self, event: PluginEvent) -> None:
-        self._logbook.write(event.plugin, "host", f"{event.what}: {event.reason}".rstrip(": "))
-        match event.what:
-            case What.DIED:
-                self._denials.died(event.plugin, event.reason)
-                self._journal.plugin(event.plugin, "enabled", event.reason)
-            case What.GAVE_UP:
-                self._stopped[event.plugin] = Standing("stopped", why=event.reason)
-                self._journal.plugin(event.plugin, "failed", event.reason)
-            case What.READY if event.plugin in self._unproven:
-                self._unproven.discard(event.plugin)
-                self._journal.plugin(event.plugin, "enabled", None)
-            case What.STARTED | What.READY | What.ENDED:
-                pass
-
-    def _decided(self, decision: Decision) -> None:
-        self._denials.decided(decision)
-        verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
-        where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
-        sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
-        self._logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
+        """Read anew what is installed and set; workers of what is gone or changed are drained."""
+        await self._parts.refresh()
 
 
 def _prepare(home: Home) -> tuple[State, Path]:

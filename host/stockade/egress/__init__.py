@@ -2,6 +2,7 @@
 
 from .broker import MAX_BODY_BYTES, Broker
 from .decision import ALLOW_HOST, BINDING, NETWORK, Decision
+from .metering import MaySend
 from .outlet import Outlet
 from .own import OwnPorts
 from .secrets import BoundSecret
@@ -15,6 +16,7 @@ __all__ = [
     "BoundSecret",
     "Broker",
     "Decision",
+    "MaySend",
     "Outlet",
     "OwnPorts",
     "Upstream",

@@ -13,6 +13,7 @@ from stockade.settings import EgressSettings, Proxy
 from stockade_sdk.hosts import HostRule
 
 from .decision import Decision
+from .metering import MaySend, anything_goes
 from .outlet import Outlet, Terms
 from .resolve import Lookup, SystemLookups
 from .routes import Forbidden
@@ -49,6 +50,7 @@ class Broker:
         tls: ssl.SSLContext | None = None,
         forbidden: Forbidden = lambda address, port: False,
         network: EgressSettings = EgressSettings(),  # noqa: B008 (a frozen value)
+        may_send: MaySend = anything_goes,
     ) -> AsyncIterator[Broker]:
         """A broker; leaving closes every connection, requests and tunnels under way included.
 
@@ -57,12 +59,14 @@ class Broker:
         system's authorities, and those of the network's `ca_file`). No rule of anybody's opens an
         address and port that `forbidden` says yes to: the host's own, see `OwnPorts`. `network` is
         taken as it is: whoever honours the environment has asked `EgressSettings.or_of` before.
+        `may_send` is asked before any byte of a request leaves, and for each piece of a tunnel.
         Raises `SettingsError` for a `ca_file` that cannot be used.
         """
         if tls is None and network.ca_file:
             tls = await anyio.to_thread.run_sync(_trusting, network.ca_file)
         waits = Waits(connect_timeout_s, first_byte_timeout_s, idle_timeout_s)
-        broker = cls(Terms(waits, max_body_bytes, on_decision, tls, forbidden, network), lookup)
+        terms = Terms(waits, max_body_bytes, on_decision, tls, forbidden, network, may_send)
+        broker = cls(terms, lookup)
         try:
             yield broker
         finally:

@@ -8,10 +8,12 @@ none outlives the grant it was made under.
 from __future__ import annotations
 
 import io
+import math
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -84,6 +86,21 @@ class _Connector(aiohttp.TCPConnector):
         super()._release(key, protocol, should_close=should_close or idle >= MAX_IDLE)
 
 
+class _Upload(io.BytesIO):
+    """A large body on its way. aiohttp's wait for the answer begins when all of it was sent, so
+    `scope` ends where nobody takes the next piece for `wait_s`, or answers after the last one.
+    """
+
+    def __init__(self, body: bytes, wait_s: float) -> None:
+        super().__init__(body)
+        self.scope = anyio.CancelScope()
+        self._wait_s = wait_s
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.scope.deadline = anyio.current_time() + self._wait_s
+        return super().read(size)
+
+
 class Client:
     """One outlet's connections. Made inside the event loop; `aclose` ends every one of them."""
 
@@ -114,7 +131,8 @@ class Client:
             timeout=aiohttp.ClientTimeout(
                 total=None,  # the outlet's, for it covers the body too
                 connect=self._waits.connect_s,
-                sock_read=self._waits.first_byte_s,
+                sock_read=self._waits.first_byte_s,  # from the end of the request's body
+                ceil_threshold=math.inf,  # else a wait above 5 s ends with a whole second
             ),
             middlewares=(_send_once,),
         )
@@ -138,21 +156,30 @@ class Client:
         authorization = _authorization(proxy)
         if proxy is not None and target.is_plain:  # the request itself goes to the proxy
             headers = [*headers, *authorization.items()]
-        large = body is not None and len(body) > PLAIN_BODY_BYTES
-        answer = await session.request(
+        asked = partial(
+            session.request,
             method,
             URL(target.url, encoded=True),
             headers=headers,
-            data=io.BytesIO(body) if large and body is not None else body,
             allow_redirects=False,
             proxy=None if proxy is None else URL(f"http://{proxy.endpoint}"),
             proxy_headers=None if proxy is None or target.is_plain else authorization,
         )
+        if body is None or len(body) <= PLAIN_BODY_BYTES:
+            answer = await asked(data=body)
+        else:
+            answer = await self._uploaded(asked, body)
         if answer.connection is not None and (protocol := answer.connection.protocol) is not None:
             # From here on the waits are the outlet's: only while somebody wants the next chunk.
             protocol.read_timeout = None
             protocol.start_timeout()
         return answer
+
+    async def _uploaded(self, asked: Callable[..., Awaitable[Answer]], body: bytes) -> Answer:
+        upload = _Upload(body, self._waits.first_byte_s)
+        with upload.scope:
+            return await asked(data=upload)
+        raise aiohttp.SocketTimeoutError
 
     async def _through(self, proxy: Proxy, target: Target) -> aiohttp.ClientSession:
         """Connections by way of a proxy, for a target that it may be asked for."""
@@ -170,6 +197,12 @@ class Client:
 
             session = self._proxied[proxy] = self._session(addresses)
         return session
+
+    def never_connected(self, error: Exception) -> bool:
+        """Whether `send` failed before any byte of its request could leave."""
+        return isinstance(
+            error, NotFound | aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+        )
 
     async def aclose(self) -> None:
         """Close every connection at once."""

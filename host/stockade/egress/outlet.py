@@ -24,6 +24,7 @@ from stockade_sdk.text import show
 from .addresses import AddressRefused
 from .decision import ALLOW_HOST, BINDING, NETWORK, Decision, Subject
 from .headers import HeadersRefused, request_headers
+from .metering import MaySend, anything_goes, bytes_of_request
 from .resolve import Lookup
 from .routes import Forbidden, Routes
 from .secrets import Filled, Keyring, SecretRefused
@@ -57,6 +58,7 @@ class Terms(NamedTuple):
     tls: ssl.SSLContext | None
     forbidden: Forbidden
     network: EgressSettings
+    may_send: MaySend = anything_goes
 
 
 class _Request(Subject):
@@ -102,8 +104,8 @@ class Outlet:
 
         Leaving closes the connection unless the body was read to its end; so does cancelling.
         `timeout_s` covers everything, the body included. Raises PermissionDenied (with what would
-        allow it) and ProviderError: invalid_request, network, malformed_response, timeout with the
-        phase connect, first_byte, idle or total.
+        allow it) and ProviderError: invalid_request, over_budget (nothing of it has left then),
+        network, malformed_response, timeout with the phase connect, first_byte, idle or total.
         """
         return self._open(method, url, headers, body, timeout_s)
 
@@ -119,7 +121,11 @@ class Outlet:
             return ""
         waits = self._terms.waits
         terms = TunnelTerms(
-            waits, TUNNEL_OPENING_S, TUNNEL_TOTAL_S, TUNNEL_BODIES * self._terms.max_body_bytes
+            waits,
+            TUNNEL_OPENING_S,
+            TUNNEL_TOTAL_S,
+            TUNNEL_BODIES * self._terms.max_body_bytes,
+            partial(self._terms.may_send, self._plugin),
         )
         tunnels = Tunnels(
             self._plugin, self._grant, self._routes, terms, self._terms.on_decision, end
@@ -229,14 +235,17 @@ class Outlet:
         target = request.target
         client = self._client or await self._connected()
         answer: Answer | None = None
+        filled_in = target._replace(path=filled.path)
+        size = self._pay(request, filled_in, filled.headers, body)
         try:
             with anyio.move_on_at(request.deadline):
-                answer = await client.send(
-                    request.method, target._replace(path=filled.path), filled.headers, body
-                )
+                answer = await client.send(request.method, filled_in, filled.headers, body)
         except AddressRefused as refused:
+            self._terms.may_send(self._plugin, -size)
             raise PermissionDenied(request.refuse_address(self._plugin, refused)) from None
         except Exception as error:
+            if client.never_connected(error):
+                self._terms.may_send(self._plugin, -size)
             said = self._meaning(target, error)
             if said is None:
                 raise
@@ -244,6 +253,21 @@ class Outlet:
         if answer is None:
             raise _late(f"{target.endpoint} sent no answer within {timeout_s:g} s")
         return answer
+
+    def _pay(
+        self,
+        request: _Request,
+        target: Target,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | None,
+    ) -> int:
+        """Count what is about to leave, and its size. Raises ProviderError(over_budget)."""
+        size = bytes_of_request(request.method, target, headers, body)
+        refused = self._terms.may_send(self._plugin, size)
+        if refused is not None:
+            request.allowed, request.bytes_out = False, 0
+            raise refused
+        return size
 
     def _upstream(self, request: _Request, answer: Answer, timeout_s: float) -> Upstream:
         return Upstream(

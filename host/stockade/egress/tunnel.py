@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import anyio
 from anyio.abc import SocketStream
 
+from stockade_sdk.errors import ProviderError
 from stockade_sdk.hosts import normalise_host
 from stockade_sdk.text import show
 
@@ -37,12 +38,16 @@ ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class TunnelTerms(NamedTuple):
-    """What bounds a tunnel; seconds and bytes, the bytes both ways together."""
+    """What bounds a tunnel; seconds and bytes, the bytes both ways together.
+
+    `may_send` is asked for each piece before it leaves, see `metering`.
+    """
 
     waits: Waits  # connect and idle
     opening_s: float  # for the CONNECT request, and again for the ClientHello
     total_s: float
     max_bytes: int
+    may_send: Callable[[int], ProviderError | None] = lambda size: None
 
 
 class _Stop(Exception):
@@ -112,6 +117,10 @@ class Tunnels:
         head = await self._head(stream)
         subject.target = target = read_connect(head)
         self._decide(subject, target)
+        over_budget = self._terms.may_send(0)
+        if over_budget is not None:
+            subject.allowed = False
+            raise ConnectRefused(403, over_budget.message)
         try:
             upstream = await dial(self._routes, target, self._terms.waits.connect_s)
         except AddressRefused as refused:
@@ -238,6 +247,9 @@ class _Pump:
 
     async def _up(self, data: bytes) -> None:
         while data:
+            refused = self._terms.may_send(len(data))
+            if refused is not None:
+                raise _Stop(str(refused))
             self._subject.bytes_out += len(data)
             self._heard()
             await self._upstream.send(data)

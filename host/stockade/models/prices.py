@@ -76,19 +76,17 @@ class PriceTable:
     an exact id goes before the longest beginning and that before `*`; of equals the first stays.
     """
 
-    __slots__ = ("_beginnings", "_exact", "_found", "_listed")
+    __slots__ = ("_beginnings", "_found", "_listed", "_rules")
 
     def __init__(
         self, rules: Iterable[PriceRule] = (), listed: Mapping[str, Price] | None = None
     ) -> None:
-        self._exact: dict[str, Price] = {}
-        beginnings: dict[str, Price] = {}
+        self._rules: dict[str, Price] = {}
         for rule in rules:
-            self._exact.setdefault(rule.pattern, rule.price)
-            if rule.pattern.endswith("*"):
-                beginnings.setdefault(rule.pattern, rule.price)
-        longest_first = sorted(beginnings.items(), key=lambda rule: len(rule[0]), reverse=True)
-        self._beginnings = tuple((pattern[:-1], pattern, price) for pattern, price in longest_first)
+            self._rules.setdefault(rule.pattern, rule.price)
+        beginnings = [pattern for pattern in self._rules if pattern.endswith("*")]
+        longest_first = sorted(beginnings, key=len, reverse=True)
+        self._beginnings = tuple((pattern[:-1], pattern) for pattern in longest_first)
         self._listed = dict(listed or {})
         self._found: dict[tuple[str, str | None], Found | None] = {}
 
@@ -116,14 +114,18 @@ class PriceTable:
                     return found
         return None
 
-    def _ruled(self, model: str) -> Found | None:
-        price = self._exact.get(model)
-        if price is not None:
-            return Found(model, read_price(price))
-        for beginning, pattern, price in self._beginnings:
+    def rule_of(self, model: str) -> str | None:
+        """The pattern of the operator's rule that ``model`` goes by."""
+        if model in self._rules:
+            return model
+        for beginning, pattern in self._beginnings:
             if model.startswith(beginning):
-                return Found(pattern, read_price(price))
+                return pattern
         return None
+
+    def _ruled(self, model: str) -> Found | None:
+        pattern = self.rule_of(model)
+        return None if pattern is None else Found(pattern, read_price(self._rules[pattern]))
 
     def _own(self, model: str) -> Found | None:
         for id in (model, *snapshot_bases(model)):

@@ -28,7 +28,12 @@ def lock_text(plugins: tuple[Installed, ...]) -> str:
 
 
 def write_lock(home: Home, state: State) -> bool:
-    """Bring the file in line with the state; whether it had to be written. Raises `StateError`."""
+    """Bring the file in line with the state; whether it had to be written. Raises `StateError`.
+
+    Left as it is while a plugin's row is damaged: it still has what that plugin was.
+    """
+    if state.damaged_plugins():
+        return False
     text = lock_text(state.list()).encode()
     try:
         if home.lock_file.is_file() and home.lock_file.read_bytes() == text:

@@ -36,7 +36,6 @@ def uninstall(
     tidy, lock-file) leaves it installed or gone, and `sweep` removes the rest. Raises
     `NotInstalled`.
     """
-    state.require(name)
     home.ensure()
     on_step("lock")
     with folder_lock(home.plugins):
@@ -65,7 +64,12 @@ def finish_removal(
 
 
 def remove_unused(home: Home, state: State) -> tuple[str, ...]:
-    """Remove folders of the store that no plugin needs. The caller holds the install lock."""
+    """Remove folders of the store that no plugin needs. The caller holds the install lock.
+
+    None while a plugin's row is damaged, for nobody knows then what it needs.
+    """
+    if state.damaged_plugins():
+        return ()
     plugins = state.list()
     needed = {plugin.digest for plugin in plugins} | {plugin.environment for plugin in plugins}
     gone: list[str] = []

@@ -1,11 +1,15 @@
 """Which targets a request goes to, in which order, and what follows when one of them fails."""
 
-from .breaker import Breaker, Cooldowns, Standing
+from .aliases import check_alias, shadowings
+from .breaker import Breaker, Standing
 from .catalogue import Catalogue, Target
 from .dispatch import CallsWorkers, Dispatcher
-from .plan import Needs, Plan, candidates, needs_of, why_not
+from .explain import Considered, Explanation, LeftOut, explain
+from .plan import Needs, Plan, candidates, needs_of, outgrown, why_not
+from .presets import Preset, apply, preset, presets
 from .resolve import AliasLoop, AmbiguousModel, MatchedBy, NoSuchModel, Resolved, resolve
 from .rules import AFTER, Fail, Policy, Return, Try, after, begin
+from .sizes import tokens_of
 from .streaming import Answer
 from .walk import Walk
 
@@ -17,14 +21,17 @@ __all__ = [
     "Breaker",
     "CallsWorkers",
     "Catalogue",
-    "Cooldowns",
+    "Considered",
     "Dispatcher",
+    "Explanation",
     "Fail",
+    "LeftOut",
     "MatchedBy",
     "Needs",
     "NoSuchModel",
     "Plan",
     "Policy",
+    "Preset",
     "Resolved",
     "Return",
     "Standing",
@@ -32,9 +39,17 @@ __all__ = [
     "Try",
     "Walk",
     "after",
+    "apply",
     "begin",
     "candidates",
+    "check_alias",
+    "explain",
     "needs_of",
+    "outgrown",
+    "preset",
+    "presets",
     "resolve",
+    "shadowings",
+    "tokens_of",
     "why_not",
 ]

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
 from stockade_sdk.capability import Capability, ModelInfo
 
+DEFAULT_MODEL = "default"  # of a plugin that lists none
 SUGGESTIONS = 3
 MAX_SHOWN_CHARS = 120  # a name is a stranger's text; an error quotes this much of it
-MAX_COMPARED = 300  # names compared for suggestions: some 10 ms of the event loop, and no more
+NEIGHBOURS = 25  # names compared on each side of an unknown one: some 3 ms of the event loop
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, dict=True):
     """One candidate for a request; ``info`` is ``None`` where the model is not listed."""
 
     plugin: str
     model: str
     info: ModelInfo | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """``plugin/model``."""
         return f"{self.plugin}/{self.model}"
+
+    @property
+    def window(self) -> float:
+        """Tokens that the model holds, as far as anybody said; what is not known has no end."""
+        info = self.info
+        tokens = info.context_tokens if info is not None else None
+        return math.inf if tokens is None else tokens
+
+
+class Stairs(NamedTuple):
+    """Models of one plugin, each with a larger window than those before it."""
+
+    windows: list[float]
+    targets: list[Target]
 
 
 class Catalogue:
@@ -32,90 +51,118 @@ class Catalogue:
 
     ``models`` pairs a plugin's name with one of its models, in the plugin's own order; the first of
     two equal ids stays. A plugin without a list of models stands here with one called ``default``.
-    Never changed once built.
+    ``full`` is by ``plugin/model``, ``short`` by the model's id alone, ``aliases`` by what plugins
+    declare. Never changed once built.
     """
 
-    __slots__ = ("_first", "_named", "aliases", "full", "models", "plugins", "short")
+    __slots__ = ("_sorted", "_stairs", "aliases", "full", "models", "plugins", "short")
 
     def __init__(
         self, models: Iterable[tuple[str, ModelInfo]], plugins: Iterable[str] = ()
     ) -> None:
         self.plugins: dict[str, int] = {name: at for at, name in enumerate(dict.fromkeys(plugins))}
-        self.full: dict[tuple[str, str], Target] = {}
+        self.full: dict[str, Target] = {}
         self.short: dict[str, tuple[Target, ...]] = {}
         self.aliases: dict[str, tuple[Target, ...]] = {}
-        self.models: dict[str, tuple[Target, ...]] = {}
         by_plugin: dict[str, list[Target]] = {}
         for plugin, info in models:
-            if (plugin, info.id) in self.full:
+            target = Target(plugin, info.id, info)
+            if target.name in self.full:
                 continue
-            target = self.full[plugin, info.id] = Target(plugin, info.id, info)
+            self.full[target.name] = target
             by_plugin.setdefault(plugin, []).append(target)
             self.short[info.id] = (*self.short.get(info.id, ()), target)
             for alias in dict.fromkeys(info.aliases):
                 self.aliases[alias] = (*self.aliases.get(alias, ()), target)
-        self.models = {plugin: tuple(targets) for plugin, targets in by_plugin.items()}
-        self._named: tuple[str, ...] | None = None
-        self._first: dict[tuple[Capability, tuple[str, ...]], tuple[Target, ...]] = {}
+        self.models: dict[str, tuple[Target, ...]] = {
+            plugin: tuple(targets) for plugin, targets in by_plugin.items()
+        }
+        self._sorted: tuple[list[str], list[str]] | None = None
+        self._stairs: dict[tuple[Capability, tuple[str, ...]], tuple[Stairs, ...]] = {}
 
     def target(self, plugin: str, model: str) -> Target:
         """The target of these two names, whether it is listed or not."""
-        return self.full.get((plugin, model)) or Target(plugin, model)
+        return self.full.get(f"{plugin}/{model}") or Target(plugin, model)
 
     def by_full_id(self, name: str) -> Target | None:
         """What ``plugin/model`` names, where the plugin is installed or the model listed."""
+        listed = self.full.get(name)
+        if listed is not None:
+            return listed
         plugin, slash, model = name.partition("/")
         if not slash:
             return None
         plugin, model = plugin.strip().lower(), model.strip()
-        listed = self.full.get((plugin, model))
+        listed = self.full.get(f"{plugin}/{model}")
         if listed is None and model and plugin in self.plugins:
             return Target(plugin, model)
         return listed
 
     def first(
-        self, capability: Capability, features: tuple[str, ...] = (), tokens: int | None = None
-    ) -> tuple[Target, ...]:
+        self, capability: Capability, features: tuple[str, ...] = (), tokens: float = 0
+    ) -> list[Target]:
         """Of each enabled plugin, in the order of installation, its first model with all this."""
+        every = self._climb(capability, features)
+        if tokens <= 0:
+            return [stairs.targets[0] for stairs in every]
+        steps = ((stairs.targets, bisect_left(stairs.windows, tokens)) for stairs in every)
+        return [targets[step] for targets, step in steps if step < len(targets)]
+
+    def largest(self, capability: Capability, features: tuple[str, ...] = ()) -> Target | None:
+        """The model with the largest window of all that ``first`` chooses from."""
+        tops = [stairs.targets[-1] for stairs in self._climb(capability, features)]
+        return max(tops, key=lambda top: top.window, default=None)
+
+    def _climb(self, capability: Capability, features: tuple[str, ...]) -> tuple[Stairs, ...]:
+        """For each plugin, its first model with all this, then each later one that holds more."""
         wanted = (capability, features)
-        if tokens is None and wanted in self._first:
-            return self._first[wanted]
-        found = []
-        for plugin in self.plugins:
-            for target in self.models.get(plugin, ()):
-                if target.info is not None and _has(target.info, capability, features, tokens):
-                    found.append(target)
-                    break
-        if tokens is None:  # few distinct keys: seven capabilities, a handful of features
-            self._first[wanted] = tuple(found)
-        return tuple(found)
+        known = self._stairs.get(wanted)
+        if known is None:  # few distinct keys: seven capabilities, a handful of features
+            every = (
+                _rising(self.models.get(plugin, ()), capability, features)
+                for plugin in self.plugins
+            )
+            known = self._stairs[wanted] = tuple(stairs for stairs in every if stairs.targets)
+        return known
 
     def near(self, name: str, more: Iterable[str] = ()) -> tuple[str, ...]:
-        """Up to three known names that look like ``name``."""
-        if self._named is None:
-            full = (target.name for target in self.full.values())
-            self._named = tuple(dict.fromkeys((*self.aliases, *self.short, *full)))
+        """Up to three known names that look like ``name``: those that begin or end like it."""
+        if self._sorted is None:
+            self._sorted = _both_ways({*self.aliases, *self.short, *self.full})
         wanted = name[:MAX_SHOWN_CHARS]
-        pool = [*more, *self._named]
-        if len(pool) > MAX_COMPARED:
-            pool = sorted(pool, key=lambda known: _unlikeness(known, wanted))[:MAX_COMPARED]
+        pool = {
+            known: None
+            for names in (_both_ways(more), self._sorted)
+            for known in (
+                *_around(names[0], wanted),
+                *(text[::-1] for text in _around(names[1], wanted[::-1])),
+            )
+        }
         return tuple(difflib.get_close_matches(wanted, pool, SUGGESTIONS))
 
 
-def _has(
-    info: ModelInfo, capability: Capability, features: tuple[str, ...], tokens: int | None
-) -> bool:
-    known = not info.features or all(feature in info.features for feature in features)
-    fits = tokens is None or info.context_tokens is None or info.context_tokens >= tokens
-    return known and fits and capability in info.capabilities
+def _rising(models: Iterable[Target], capability: Capability, features: tuple[str, ...]) -> Stairs:
+    stairs = Stairs([], [])
+    for target in models:
+        higher = not stairs.windows or target.window > stairs.windows[-1]
+        if higher and _has(target.info, capability, features):
+            stairs.windows.append(target.window)
+            stairs.targets.append(target)
+    return stairs
 
 
-def _unlikeness(known: str, wanted: str) -> tuple[bool, bool, bool, int]:
-    """Sorts names that begin alike and are as long before others; far cheaper than a comparison."""
-    most, half = wanted[: len(wanted) * 3 // 4], wanted[: len(wanted) // 2]
-    return (
-        not known.startswith(most),
-        not known.startswith(half),
-        known[:1] != wanted[:1],
-        abs(len(known) - len(wanted)),
-    )
+def _has(info: ModelInfo | None, capability: Capability, features: tuple[str, ...]) -> bool:
+    if info is None or capability not in info.capabilities:
+        return False
+    return not info.features or all(feature in info.features for feature in features)
+
+
+def _both_ways(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The names in order, and in the order of their ends, written backwards."""
+    names = list(names)
+    return sorted(names), sorted(name[::-1] for name in names)
+
+
+def _around(names: Sequence[str], wanted: str) -> Sequence[str]:
+    at = bisect_left(names, wanted)
+    return names[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]

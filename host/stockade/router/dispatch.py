@@ -6,6 +6,7 @@ outer structs; the supervisor keeps the deadline that each attempt is handed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -14,7 +15,6 @@ import anyio
 from msgspec.structs import replace
 
 from stockade.handoff import Options
-from stockade_sdk.capability import Attempt
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.provider import METHOD_OF, Method, ProviderRequest, ProviderResponse
@@ -22,9 +22,10 @@ from stockade_sdk.stream import ChatEvent
 
 from .addressing import Addressed
 from .breaker import Breaker
-from .plan import Plan
+from .plan import ALL_READY, Plan
+from .readiness import Health
 from .rules import SHARED, Policy
-from .streaming import Answer
+from .streaming import Answer, Ended, untold
 from .walk import Walk
 
 AS_A_RULE = Options()
@@ -50,11 +51,19 @@ class CallsWorkers(Protocol):
         ...
 
 
+def all_ready() -> Health:
+    """Nobody rests."""
+    return ALL_READY
+
+
 class Dispatcher:
     """Runs requests along their plans.
 
     ``clock`` gives seconds that never go back, ``random`` numbers from 0 to 1; ``breaker``, where
-    given, is told of each outcome; ``handoff`` says what becomes of another vendor's reasoning.
+    given, is told of each outcome; ``health`` says who is not ready at the moment (default: whom
+    the breaker holds); ``handoff`` says what becomes of another vendor's reasoning.
+    ``first_byte_s`` is how long a stream with fallbacks left may show no sign of life, whoever it
+    is that hangs: the egress keeps the same for vendors, and a plugin may hang without one.
     Cancellation passes through untouched: it is no failure and no reason for a fallback.
     """
 
@@ -65,16 +74,20 @@ class Dispatcher:
         random: Callable[[], float],
         *,
         breaker: Breaker | None = None,
+        health: Callable[[], Health] | None = None,
         policy: Policy = SHARED,
         handoff: Options = AS_A_RULE,
+        first_byte_s: float = math.inf,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._supervisor = supervisor
         self._clock = clock
         self._random = random
         self._breaker = breaker
+        self._health = health or (breaker.standings if breaker is not None else all_ready)
         self._policy = policy
         self._handoff = handoff
+        self._first_byte_s = first_byte_s
         self._sleep = sleep
 
     async def run(
@@ -90,13 +103,16 @@ class Dispatcher:
         addressed = Addressed(request, self._handoff)
         while True:
             target = walk.start()
-            sent = addressed.to(target)
             try:
+                sent = addressed.to(target)
                 response = await self._supervisor.call(
                     target.plugin, method, sent, timeout_s=walk.step.timeout_s
                 )
             except ProviderError as error:
                 walk.failed(error)
+            except BaseException:
+                walk.let_go()
+                raise
             else:
                 walk.answered()
                 return replace(
@@ -115,7 +131,7 @@ class Dispatcher:
         plan: Plan,
         *,
         timeout_s: float,
-        ended: Callable[[tuple[Attempt, ...]], None] = lambda attempts: None,
+        ended: Ended = untold,
     ) -> Answer:
         """A streamed answer, as an async context manager; see :class:`Answer`."""
         return Answer(
@@ -124,6 +140,7 @@ class Dispatcher:
             Addressed(request, self._handoff),
             plan,
             self._sleep,
+            self._first_byte_s,
             ended,
         )
 
@@ -134,5 +151,6 @@ class Dispatcher:
             clock=self._clock,
             random=self._random,
             breaker=self._breaker,
+            health=self._health,
             policy=self._policy,
         )

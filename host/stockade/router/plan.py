@@ -5,29 +5,30 @@ What follows the outcome of each is in ``rules``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from types import MappingProxyType
 
 import msgspec
 
 from stockade.errors import UsageError
+from stockade.settings import RoutingPolicy
 from stockade_sdk.capability import Capability, RuntimeWarning
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.provider import SERVES, ProviderRequest, capability_of
 
-from .breaker import Standing
-from .catalogue import Catalogue, Target
-from .resolve import AUTO, NO_ALIASES, Aliases, MatchedBy, require_plugin, resolve
+from .catalogue import DEFAULT_MODEL, Catalogue, Target
+from .readiness import READY, Health, none_ready, ready_first, unreadiness
+from .resolve import AUTO, NO_ALIASES, Aliases, MatchedBy, Resolved, require_plugin, resolve
+from .sizes import tokens_of
 
-DEFAULT_MODEL = "default"  # of a plugin that lists none
-Routes = Mapping[Capability, Sequence[str]]
+Routes = Mapping[Capability, RoutingPolicy]
 NO_ROUTES: Routes = MappingProxyType({})
-READY = (0, 0.0)
-ALL_READY: Mapping[str, Standing] = MappingProxyType({})
+ALL_READY: Health = MappingProxyType({})
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What a request asks of a model; ``tokens`` is the least its window must hold, if known."""
+    """What a request asks of a model; ``tokens`` is what its window must hold, where it matters."""
 
     capability: Capability
     features: tuple[str, ...] = ()
@@ -35,17 +36,27 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Targets in the order of trying, and those left out, with why; ``pinned`` to one plugin."""
+    """Targets in the order of trying, and those left out, with why; ``pinned`` to one plugin.
+
+    ``policy`` is that of ``followed``, the capability whose route was followed; both are ``None``
+    where none was. ``window`` is the smallest that is known of the targets, in tokens.
+    """
 
     targets: tuple[Target, ...]
     rejected: tuple[tuple[str, str], ...] = ()
     warnings: tuple[RuntimeWarning, ...] = ()
     pinned: bool = False
     needs: Needs | None = None
+    policy: RoutingPolicy | None = None
+    followed: Capability | None = None
+    window: int | None = None
 
 
 def needs_of(request: ProviderRequest) -> Needs:
-    """What ``request`` needs: its capability, and tools or JSON where a chat asks for them."""
+    """What ``request`` needs: its capability, and tools or JSON where a chat asks for them.
+
+    Not its size, which would make every request's needs its own: see ``outgrown``.
+    """
     capability = capability_of(request)
     if isinstance(request, ChatRequest) and (request.tools or request.response_format):
         features = ("tools",) if request.tools else ()
@@ -56,8 +67,186 @@ def needs_of(request: ProviderRequest) -> Needs:
     return Needs(capability)
 
 
+def outgrown(plan: Plan, request: ProviderRequest) -> Needs | None:
+    """The needs to plan ``request`` anew with, where it is too large for a target of ``plan``.
+
+    ``None`` where the plan, which was made without a size, stands as it is.
+    """
+    if plan.window is None or plan.needs is None:
+        return None
+    tokens = tokens_of(request)
+    return msgspec.structs.replace(plan.needs, tokens=tokens) if tokens > plan.window else None
+
+
 def why_not(target: Target, needs: Needs, catalogue: Catalogue) -> str | None:
     """Why ``target`` cannot serve ``needs``; ``None`` where it can, or nobody said it cannot."""
+    return _unfit(target, needs, catalogue) or _too_small(target, needs)
+
+
+def candidates(
+    needs: Needs,
+    catalogue: Catalogue,
+    *,
+    model: str | None = None,
+    plugin: str | None = None,
+    routes: Routes = NO_ROUTES,
+    aliases: Aliases = NO_ALIASES,
+    health: Health = ALL_READY,
+    default_plugin: str | None = None,
+) -> Plan:
+    """The targets of a request, in order.
+
+    A full id and a named plugin stand alone. An alias to one target or a short name is followed by
+    the route of the capability, an alias to several is a route of its own. Without a name: the
+    route, else one target for each enabled plugin that has the capability, in the order of
+    installation. A route that is not enabled is none. Targets that rest come after the ready ones,
+    as ``readiness`` has it.
+
+    Sizes are estimates: where nothing but its size stands against every target, the one with the
+    largest window is tried, with a warning.
+
+    Raises what ``resolve`` raises for the request's own name; a route's bad entry is left out with
+    the reason.
+    """
+    named = meaning(model, catalogue, aliases, plugin, default_plugin)
+    if named is not None and named.capability is not None:
+        needs = _for_capability(needs, named.capability)
+    pinned = plugin is not None or (named is not None and named.by is MatchedBy.FULL_ID)
+    sieve = Sieve(needs, catalogue)
+    followed = None
+    if named is not None and named.targets:
+        sieve.take(named.targets)
+        if not pinned and len(named.targets) == 1:
+            followed = _route_for(needs.capability, routes)
+            if followed is not None:
+                primary, *fallbacks = sieve.entries(routes[followed], aliases)
+                sieve.take(chain(*fallbacks, primary))
+    elif plugin is not None:
+        sieve.take((_of_plugin(plugin, needs, catalogue),))
+    else:
+        followed = _unnamed(sieve, routes, aliases)
+    warnings = named.warnings if named is not None else ()
+    fitting = sieve.fitting or sieve.largest()
+    if not sieve.fitting and fitting:
+        warnings = (*warnings, _may_not_fit(fitting[0], needs))
+    if health and fitting:
+        fitting = ready_first(fitting, health)
+        if unreadiness(fitting[0], health) != READY:
+            warnings = (*warnings, none_ready(fitting[0], health))
+    return Plan(
+        tuple(fitting),
+        tuple(sieve.rejected),
+        warnings,
+        pinned,
+        needs,
+        routes[followed] if followed is not None else None,
+        followed,
+        _smallest_window(fitting),
+    )
+
+
+def meaning(
+    model: str | None,
+    catalogue: Catalogue,
+    aliases: Aliases,
+    plugin: str | None,
+    default_plugin: str | None,
+) -> Resolved | None:
+    """What a request's ``model`` means; ``None`` where it names none, and ``auto`` is no name."""
+    if model is None or (model == AUTO and AUTO not in aliases):
+        return None
+    return resolve(model, catalogue, aliases=aliases, plugin=plugin, default_plugin=default_plugin)
+
+
+class Sieve:
+    """Takes targets and keeps those that can serve ``needs``, each once and in order."""
+
+    __slots__ = ("_seen", "catalogue", "fitting", "needs", "rejected", "small")
+
+    def __init__(self, needs: Needs, catalogue: Catalogue) -> None:
+        self.needs, self.catalogue = needs, catalogue
+        self.fitting: list[Target] = []
+        self.small: list[Target] = []  # nothing but their size stands against them
+        self.rejected: list[tuple[str, str]] = []
+        self._seen: set[str] = set()
+
+    def take(self, targets: Iterable[Target]) -> None:
+        """Sort ``targets`` into those that fit and those that do not, with the reason."""
+        for target in targets:
+            if target.name in self._seen:
+                continue
+            self._seen.add(target.name)
+            reason = _unfit(target, self.needs, self.catalogue)
+            if reason is None:
+                reason = _too_small(target, self.needs)
+                if reason is None:
+                    self.fitting.append(target)
+                    continue
+                self.small.append(target)
+            self.rejected.append((target.name, reason))
+
+    def largest(self) -> list[Target]:
+        """The one with the largest window of those that are only too small, left out no more."""
+        if not self.small:
+            return []
+        best = max(self.small, key=lambda target: target.window)
+        self.rejected = [entry for entry in self.rejected if entry[0] != best.name]
+        return [best]
+
+    def entries(self, policy: RoutingPolicy, aliases: Aliases) -> list[tuple[Target, ...]]:
+        """The targets of a route, entry by entry: a bad one has none, and its reason is kept."""
+        route: list[tuple[Target, ...]] = []
+        for entry in policy.targets:
+            found = read_entry(entry, self.catalogue, aliases)
+            if isinstance(found, str):
+                self.rejected.append((entry, found))
+                found = ()
+            route.append(found)
+        return route
+
+
+def _route_for(capability: Capability, routes: Routes) -> Capability | None:
+    """The capability whose route is followed: its own, else for an image that of chat."""
+    image = capability is Capability.VISION
+    for one in (capability, Capability.CHAT) if image else (capability,):
+        policy = routes.get(one)
+        if policy is not None and policy.enabled and policy.targets:
+            return one
+    return None
+
+
+def read_entry(entry: str, catalogue: Catalogue, aliases: Aliases) -> tuple[Target, ...] | str:
+    """The targets that an entry of a route means, or why it means none."""
+    listed = catalogue.full.get(entry)
+    if listed is not None and entry not in aliases:  # as most are, and resolving takes longer
+        return (listed,)
+    try:
+        targets = resolve(entry, catalogue, aliases=aliases, suggest=False).targets
+    except UsageError as error:
+        return str(error)
+    return targets or "a route leads to targets, not to another route"
+
+
+def _unnamed(sieve: Sieve, routes: Routes, aliases: Aliases) -> Capability | None:
+    """Fill ``sieve`` for a request that names no model; the capability whose route was followed."""
+    needs, catalogue = sieve.needs, sieve.catalogue
+    followed = _route_for(needs.capability, routes)
+    if followed is not None:
+        sieve.take(chain(*sieve.entries(routes[followed], aliases)))
+        if sieve.fitting or followed is needs.capability:
+            return followed
+    sieve.fitting += catalogue.first(needs.capability, needs.features, needs.tokens or 0)
+    if not sieve.fitting:
+        largest = catalogue.largest(needs.capability, needs.features)
+        if largest is not None:
+            sieve.take((largest,))
+        else:
+            sieve.take(catalogue.first(needs.capability))  # says what stands against them
+    return None
+
+
+def _unfit(target: Target, needs: Needs, catalogue: Catalogue) -> str | None:
+    """Why ``target`` cannot serve ``needs`` of any size."""
     if target.plugin not in catalogue.plugins:
         return f"the plugin {target.plugin} is not installed, or it is disabled"
     info = target.info
@@ -69,82 +258,22 @@ def why_not(target: Target, needs: Needs, catalogue: Catalogue) -> str | None:
         lacking = [feature for feature in needs.features if feature not in info.features]
         if lacking:
             return f"the model has no {', '.join(lacking)}"
-    window = info.context_tokens
-    if needs.tokens is not None and window is not None and window < needs.tokens:
-        return f"its window of {info.context_tokens} tokens is smaller than {needs.tokens}"
     return None
 
 
-def candidates(
-    needs: Needs,
-    catalogue: Catalogue,
-    *,
-    model: str | None = None,
-    plugin: str | None = None,
-    routes: Routes = NO_ROUTES,
-    aliases: Aliases = NO_ALIASES,
-    health: Mapping[str, Standing] = ALL_READY,
-    default_plugin: str | None = None,
-) -> Plan:
-    """The targets of a request, in order.
-
-    A full id and a named plugin stand alone. An alias to one target or a short name is followed by
-    the route of the capability, an alias to several is a route of its own. Without a name: the
-    route, else one target for each enabled plugin that has the capability, in the order of
-    installation. Targets that rest come after the ready ones, the one ready soonest first, and
-    those of stopped plugins last. ``health`` is keyed by ``plugin/model`` or plugin.
-
-    Raises what ``resolve`` raises for the request's own name; a route's bad entry is left out with
-    the reason.
-    """
-    named = None
-    if model is not None and (model != AUTO or AUTO in aliases):
-        named = resolve(
-            model, catalogue, aliases=aliases, plugin=plugin, default_plugin=default_plugin
-        )
-    if named is not None and named.capability is not None:
-        needs = _for_capability(needs, named.capability)
-    pinned = plugin is not None or (named is not None and named.by is MatchedBy.FULL_ID)
-    rejected: list[tuple[str, str]] = []
-    if named is not None and named.targets:
-        wanted: Sequence[Target] = named.targets
-        if not pinned and len(named.targets) == 1:
-            route = _routed(needs.capability, catalogue, routes, aliases, rejected)
-            wanted = (*named.targets, *route[1:], *route[:1])  # the route's primary comes last
-        fitting = _fitting(wanted, needs, catalogue, rejected)
-    elif plugin is not None:
-        fitting = _fitting(_of_plugin(plugin, needs, catalogue), needs, catalogue, rejected)
-    else:
-        fitting = _unnamed(needs, catalogue, routes, aliases, rejected)
-    warnings = named.warnings if named is not None else ()
-    if health and fitting:
-        fitting.sort(key=lambda target: _unreadiness(target, health))
-        if _unreadiness(fitting[0], health) != READY:
-            warnings = (*warnings, _all_resting(fitting[0], health))
-    return Plan(tuple(fitting), tuple(rejected), warnings, pinned, needs)
+def _too_small(target: Target, needs: Needs) -> str | None:
+    if needs.tokens is None or target.window >= needs.tokens:
+        return None
+    return f"its window of {target.window:.0f} tokens is smaller than {needs.tokens}"
 
 
-def _unnamed(
-    needs: Needs,
-    catalogue: Catalogue,
-    routes: Routes,
-    aliases: Aliases,
-    rejected: list[tuple[str, str]],
-) -> list[Target]:
-    """The targets of a request that names no model."""
-    if routes.get(needs.capability):
-        route = _routed(needs.capability, catalogue, routes, aliases, rejected)
-        return _fitting(route, needs, catalogue, rejected)
-    if needs.capability is Capability.VISION:  # chat with an image: what of the chat route can see
-        chat = _routed(Capability.CHAT, catalogue, routes, aliases, rejected)
-        seeing = _fitting(chat, needs, catalogue, rejected)
-        if seeing:
-            return seeing
-    found = list(catalogue.first(needs.capability, needs.features, needs.tokens))
-    if not found:  # say what stood against those that have the capability
-        near = catalogue.first(needs.capability)
-        _fitting(near, needs, catalogue, rejected)
-    return found
+def _smallest_window(targets: Iterable[Target]) -> int | None:
+    known = [
+        target.info.context_tokens
+        for target in targets
+        if target.info is not None and target.info.context_tokens is not None
+    ]
+    return min(known, default=None)
 
 
 def _for_capability(needs: Needs, named: Capability) -> Needs:
@@ -158,71 +287,26 @@ def _for_capability(needs: Needs, named: Capability) -> Needs:
     return msgspec.structs.replace(needs, capability=named)
 
 
-def _routed(
-    capability: Capability,
-    catalogue: Catalogue,
-    routes: Routes,
-    aliases: Aliases,
-    rejected: list[tuple[str, str]],
-) -> list[Target]:
-    """The targets of a capability's route as it is configured; empty where there is none."""
-    targets: list[Target] = []
-    for entry in routes.get(capability, ()):
-        try:
-            found = resolve(entry, catalogue, aliases=aliases)
-        except UsageError as error:
-            rejected.append((entry, str(error)))
-            continue
-        if not found.targets:
-            rejected.append((entry, "a route leads to targets, not to another route"))
-        targets += found.targets
-    return targets
-
-
-def _of_plugin(plugin: str, needs: Needs, catalogue: Catalogue) -> Sequence[Target]:
-    """The first model of one plugin that serves ``needs``; where none does, its first at all."""
+def _of_plugin(plugin: str, needs: Needs, catalogue: Catalogue) -> Target:
+    """The first model of one plugin that serves ``needs``, else the largest of those that are only
+    too small, else its first at all.
+    """
     plugin = plugin.strip().lower()
     require_plugin(plugin, catalogue)
     models = catalogue.models.get(plugin) or (catalogue.target(plugin, DEFAULT_MODEL),)
-    fitting = (one for one in models if why_not(one, needs, catalogue) is None)
-    return (next(fitting, models[0]),)
+    largest: Target | None = None
+    for target in models:
+        if _unfit(target, needs, catalogue) is None:
+            if _too_small(target, needs) is None:
+                return target
+            if largest is None or target.window > largest.window:
+                largest = target
+    return largest or models[0]
 
 
-def _fitting(
-    wanted: Iterable[Target],
-    needs: Needs,
-    catalogue: Catalogue,
-    rejected: list[tuple[str, str]],
-) -> list[Target]:
-    """Each target once, without those that cannot serve ``needs``."""
-    fitting: list[Target] = []
-    seen: set[tuple[str, str]] = set()
-    for target in wanted:
-        if (target.plugin, target.model) in seen:
-            continue
-        seen.add((target.plugin, target.model))
-        reason = why_not(target, needs, catalogue)
-        if reason is None:
-            fitting.append(target)
-        elif (target.name, reason) not in rejected:
-            rejected.append((target.name, reason))
-    return fitting
-
-
-def _unreadiness(target: Target, health: Mapping[str, Standing]) -> tuple[int, float]:
-    """0 for a ready target, then those that rest by the time they are ready, then stopped ones."""
-    worst = READY
-    for name in (target.name, target.plugin):
-        standing = health.get(name)
-        if standing is not None:
-            worst = max(worst, (2 if standing.state == "stopped" else 1, standing.until))
-    return worst
-
-
-def _all_resting(least_bad: Target, health: Mapping[str, Standing]) -> RuntimeWarning:
-    standing = health.get(least_bad.name) or health.get(least_bad.plugin)
-    why = f" ({standing.why})" if standing is not None and standing.why else ""
+def _may_not_fit(target: Target, needs: Needs) -> RuntimeWarning:
     return RuntimeWarning(
-        "all_targets_resting",
-        f"no target was ready, so the least bad one was tried first: {least_bad.name}{why}",
+        "request_may_not_fit",
+        f"the request is about {needs.tokens} tokens and no target holds that many, so the largest "
+        f"was tried: {target.name} with {target.window:.0f}",
     )

@@ -68,7 +68,7 @@ class AmbiguousModel(UsageError):
         super().__init__(
             f"the model name {shown(model)} is ambiguous",
             why=f"it may mean {', '.join(candidates)}",
-            remedy="write one in full, or set an alias under [aliases] in stockade.toml",
+            remedy="write one in full, or name one with `stockade aliases set`",
         )
 
 
@@ -80,7 +80,7 @@ class AliasLoop(UsageError):
         super().__init__(
             f"the alias {shown(path[0])} leads back to itself",
             why=" -> ".join(path),
-            remedy="point one of them at plugin/model under [aliases] in stockade.toml",
+            remedy="point one of them at plugin/model with `stockade aliases set`",
         )
 
 
@@ -91,39 +91,65 @@ def resolve(
     aliases: Aliases = NO_ALIASES,
     plugin: str | None = None,
     default_plugin: str | None = None,
+    suggest: bool = True,
 ) -> Resolved:
     """What ``name`` means.
 
     ``aliases`` are the operator's: an alias may lead to another name or to several in order.
     ``plugin`` confines the answer to one plugin, which then also takes names that nobody lists.
-    ``default_plugin`` takes names that mean nothing else.
+    ``default_plugin`` takes names that mean nothing else. ``suggest``: an unknown name is compared
+    with known ones, which takes some ms.
 
     Raises NoSuchModel, AmbiguousModel, AliasLoop, or NotInstalled for a ``plugin`` that is not
     there.
     """
     name = name.strip()
     if plugin is not None:
-        return _on_plugin(name, catalogue, aliases, plugin.strip().lower())
+        return _on_plugin(name, catalogue, aliases, plugin.strip().lower(), suggest)
     if name in aliases:
-        targets, capability = _followed(name, catalogue, aliases, ())
-        hidden = _declared(name, catalogue)
-        warnings: tuple[RuntimeWarning, ...] = ()
-        if hidden and hidden != targets:
-            shadowed = ", ".join(target.name for target in hidden)
-            warnings = (_shadowing(f"your alias {shown(name)} hides {shadowed}"),)
+        targets, capability = _followed(name, catalogue, aliases, suggest)
+        hidden = hidden_by(name, targets, catalogue)
+        warnings = () if hidden is None else (hidden,)
         return Resolved(targets, MatchedBy.USER_ALIAS, capability, warnings)
     found = _plain(name, catalogue)
     if found is not None:
         return found
     if default_plugin is not None and name:
-        return Resolved((catalogue.target(default_plugin, name),), MatchedBy.DEFAULT_PLUGIN)
+        target = catalogue.target(default_plugin.strip().lower(), name)
+        return Resolved((target,), MatchedBy.DEFAULT_PLUGIN)
     prefix, slash, _ = name.partition("/")
     why = (
         f"no plugin called {shown(prefix)} is installed and enabled, and none lists such a model"
         if slash
         else ""
     )
-    raise NoSuchModel(name, catalogue.near(name, aliases), why)
+    raise NoSuchModel(name, catalogue.near(name, aliases) if suggest else (), why)
+
+
+def hidden_by(
+    name: str, targets: tuple[Target, ...], catalogue: Catalogue
+) -> RuntimeWarning | None:
+    """The warning that the operator's alias ``name``, which means ``targets``, hides something."""
+    if name == AUTO or name in CAPABILITIES:
+        return _shadowing(f"your alias {shown(name)} hides the route of that name")
+    full = catalogue.by_full_id(name)
+    if full is not None:
+        hidden: tuple[Target, ...] = (full,)
+    else:
+        hidden = catalogue.aliases.get(name) or catalogue.short.get(name, ())
+    if not hidden or hidden == targets:
+        return None
+    return _shadowing(f"your alias {shown(name)} hides {', '.join(one.name for one in hidden)}")
+
+
+def declared_over(name: str, catalogue: Catalogue) -> RuntimeWarning | None:
+    """The warning that the alias ``name`` of a plugin's hides models of that very id."""
+    declared, short = catalogue.aliases.get(name, ()), catalogue.short.get(name, ())
+    others = ", ".join(other.name for other in short if other not in declared)
+    if not (declared and others):
+        return None
+    owners = ", ".join(dict.fromkeys(target.plugin for target in declared))
+    return _shadowing(f"the alias {shown(name)} of {owners} hides {others}")
 
 
 def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
@@ -135,17 +161,14 @@ def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
     full = catalogue.by_full_id(name)
     if full is not None:
         return Resolved((full,), MatchedBy.FULL_ID)
-    short = catalogue.short.get(name, ())
-    declared = catalogue.aliases.get(name, ())
+    declared = catalogue.aliases.get(name)
     if declared:
         target = _only(name, declared)
-        others = ", ".join(other.name for other in short if other != target)
-        warnings = (
-            (_shadowing(f"the alias {shown(name)} of {target.plugin} hides {others}"),)
-            if others
-            else ()
+        hidden = declared_over(name, catalogue)
+        return Resolved(
+            (target,), MatchedBy.PLUGIN_ALIAS, None, () if hidden is None else (hidden,)
         )
-        return Resolved((target,), MatchedBy.PLUGIN_ALIAS, None, warnings)
+    short = catalogue.short.get(name)
     return Resolved((_only(name, short),), MatchedBy.SHORT_NAME) if short else None
 
 
@@ -156,38 +179,41 @@ def _only(name: str, targets: tuple[Target, ...]) -> Target:
 
 
 def _followed(
-    name: str, catalogue: Catalogue, aliases: Aliases, path: tuple[str, ...]
+    name: str,
+    catalogue: Catalogue,
+    aliases: Aliases,
+    suggest: bool,
+    path: tuple[str, ...] = (),
 ) -> tuple[tuple[Target, ...], Capability | None]:
     """The targets at the end of the operator's aliases, or the capability to follow."""
-    if name in path:
-        raise AliasLoop((*path[path.index(name) :], name))
-    value = aliases.get(name)
+    value: str | Sequence[str] | None = name
+    while isinstance(value, str):
+        name = value.strip()
+        if name in path:
+            raise AliasLoop((*path[path.index(name) :], name))
+        value = aliases.get(name)
+        if value is not None:
+            path = (*path, name)
     if value is None:
         found = _plain(name, catalogue)
         if found is None:
-            why = f"the alias {shown(path[0])} leads to it ([aliases] in stockade.toml)"
-            raise NoSuchModel(name, catalogue.near(name), why)
+            near = catalogue.near(name) if suggest else ()
+            raise NoSuchModel(name, near, f"the alias {shown(path[0])} leads to it")
         return found.targets, found.capability
     targets: dict[Target, None] = {}
     capability: Capability | None = None
-    for word in (value,) if isinstance(value, str) else value:
-        more, capability = _followed(word.strip(), catalogue, aliases, (*path, name))
+    for word in value:
+        more, capability = _followed(word, catalogue, aliases, suggest, path)
         targets.update(dict.fromkeys(more))
     return tuple(targets), capability
 
 
-def _declared(name: str, catalogue: Catalogue) -> tuple[Target, ...]:
-    """What ``name`` would mean without the operator's alias."""
-    full = catalogue.by_full_id(name)
-    if full is not None:
-        return (full,)
-    return catalogue.aliases.get(name) or catalogue.short.get(name, ())
-
-
-def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -> Resolved:
+def _on_plugin(
+    name: str, catalogue: Catalogue, aliases: Aliases, plugin: str, suggest: bool
+) -> Resolved:
     require_plugin(plugin, catalogue)
     if name in aliases:
-        meant, capability = _followed(name, catalogue, aliases, ())
+        meant, capability = _followed(name, catalogue, aliases, suggest)
         targets = tuple(target for target in meant if target.plugin == plugin)
         if targets:
             return Resolved(targets, MatchedBy.USER_ALIAS)
@@ -198,12 +224,12 @@ def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -
             return Resolved((), MatchedBy.CAPABILITY, capability)
     if name in CAPABILITIES:  # what of the plugin serves it, as its route would say of all
         return Resolved((), MatchedBy.CAPABILITY, CAPABILITIES[name])
-    listed = catalogue.full.get((plugin, name))
-    if listed is not None:
-        return Resolved((listed,), MatchedBy.SHORT_NAME)
     for target in catalogue.aliases.get(name, ()):
         if target.plugin == plugin:
             return Resolved((target,), MatchedBy.PLUGIN_ALIAS)
+    listed = catalogue.full.get(f"{plugin}/{name}")
+    if listed is not None:
+        return Resolved((listed,), MatchedBy.SHORT_NAME)
     prefix, slash, rest = name.partition("/")
     if slash and rest and prefix.strip().lower() == plugin:
         name = rest.strip()
@@ -213,8 +239,8 @@ def _on_plugin(name: str, catalogue: Catalogue, aliases: Aliases, plugin: str) -
 
 
 def require_plugin(plugin: str, catalogue: Catalogue) -> None:
-    """Raise NotInstalled where nothing is known of ``plugin``."""
-    if plugin not in catalogue.plugins and plugin not in catalogue.models:
+    """Raise NotInstalled where ``plugin`` may not run."""
+    if plugin not in catalogue.plugins:
         raise NotInstalled(
             f"the plugin {shown(plugin)} is not installed, or it is disabled",
             why="a request can name only a plugin that may run",

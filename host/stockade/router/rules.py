@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
+from msgspec.structs import replace
 
 from stockade.errors import UsageError
+from stockade.settings import RoutingPolicy
 from stockade_sdk.errors import ErrorKind, ProviderError
 
-from .breaker import WHOLE_KEY
 from .catalogue import Target
+from .scopes import WHOLE_KEY
 
 MIN_ATTEMPT_S = 0.005  # less than this is spent on the way to a worker and back
 MAX_WAIT_S = 5.0  # a vendor's Retry-After beyond this is an answer, not a pause
@@ -39,13 +41,15 @@ BACKOFF_S: Mapping[ErrorKind, float] = (
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a deadline is shared out, and how the same target is asked again.
 
-    ``share`` of the rest is for a target with others behind it. ``retries`` stands in place of the
-    table's number for the kinds that the table asks again at all; ``backoff_s`` in place of their
-    first pauses. Raises UsageError for what could never be kept.
+    ``share`` of the rest is for a target with others behind it, all its tries together;
+    ``attempt_s`` is the longest for one try. ``retries`` is how often a target is asked again
+    before the next one, for the kinds that may pass (None: never, but see ``retries_of``);
+    ``backoff_s`` stands in place of the first pauses. Raises UsageError for what could never be
+    kept.
     """
 
     share: float = 0.6
-    attempt_s: float | None = None  # no attempt longer than this
+    attempt_s: float | None = None
     retries: int | None = None
     backoff_s: float | None = None
     max_backoff_s: float = MAX_BACKOFF_S
@@ -64,26 +68,37 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What a kind of error leads to: the next target, or ``retries`` where none is left."""
+    """What a kind of error leads to.
+
+    ``may_pass``: the same target may answer a moment later. ``retries`` is how often it is asked
+    again by default, where no other target is left.
+    """
 
     goes_on: bool
+    may_pass: bool = False
     retries: int = 0
 
 
-NEXT, STOP, RETRY = Rule(goes_on=True), Rule(goes_on=False), Rule(goes_on=True, retries=1)
+NEXT, STOP = Rule(goes_on=True), Rule(goes_on=False)
+RETRY = Rule(goes_on=True, may_pass=True, retries=1)
+# Whoever is late has had its time: only an operator's policy gives it more.
+LATE = Rule(goes_on=True, may_pass=True)
+# No answer was begun, and a network is often back within seconds; as WorkClaw's failover has it.
+# Before the next target it would keep a ready one waiting, so only where none is left.
+PERSIST = Rule(goes_on=True, may_pass=True, retries=5)
 
 AFTER: Mapping[ErrorKind, Rule] = MappingProxyType(
     {
         ErrorKind.AUTH: NEXT,
         ErrorKind.QUOTA: NEXT,
-        ErrorKind.RATE_LIMITED: RETRY,  # only where the vendor says when, and soon
+        ErrorKind.RATE_LIMITED: RETRY,  # by default only where the vendor says when, and soon
         ErrorKind.MODEL_UNAVAILABLE: NEXT,
         ErrorKind.CONTEXT_LENGTH: STOP,  # but see `_larger`
         ErrorKind.CONTENT_FILTER: STOP,  # the caller's
         ErrorKind.INVALID_REQUEST: STOP,  # the caller's
         ErrorKind.UNSUPPORTED: STOP,  # the caller's
-        ErrorKind.TIMEOUT: NEXT,
-        ErrorKind.NETWORK: RETRY,
+        ErrorKind.TIMEOUT: LATE,
+        ErrorKind.NETWORK: PERSIST,
         ErrorKind.OVERLOADED: RETRY,
         ErrorKind.SERVER_ERROR: RETRY,
         ErrorKind.MALFORMED_RESPONSE: RETRY,
@@ -101,13 +116,15 @@ AFTER: Mapping[ErrorKind, Rule] = MappingProxyType(
 class Try(msgspec.Struct, frozen=True):
     """One attempt to make: wait ``delay_s``, then call ``target`` for at most ``timeout_s``.
 
-    ``rest`` are the targets behind it, ``tries`` counts from 1 on the same target, ``deadline`` is
-    the request's, on the caller's clock. ``first``: no other target was tried before.
+    ``rest`` are the targets behind it, ``tries`` counts from 1 on the same target. On the caller's
+    clock, ``until`` is the end of the target's share, ``deadline`` that of the request. ``first``:
+    no other target was tried before.
     """
 
     target: Target
     rest: tuple[Target, ...]
     deadline: float
+    until: float
     timeout_s: float
     delay_s: float = 0.0
     tries: int = 1
@@ -128,10 +145,26 @@ RETURN = Return()
 SHARED = Policy()
 
 
-def allotted_s(remaining_s: float, fallbacks: int, policy: Policy = SHARED) -> float:
-    """Seconds for an attempt with so many targets behind it: a share, or all for the last."""
-    allotted = remaining_s * policy.share if fallbacks else remaining_s
-    return allotted if policy.attempt_s is None else min(allotted, policy.attempt_s)
+def for_route(route: RoutingPolicy | None, policy: Policy) -> Policy:
+    """``policy``, with what the operator said of a route's attempts in its place."""
+    if route is None or (route.timeout_s is None and route.retries is None):
+        return policy
+    return replace(
+        policy,
+        attempt_s=policy.attempt_s if route.timeout_s is None else route.timeout_s,
+        retries=policy.retries if route.retries is None else route.retries,
+    )
+
+
+def retries_of(rule: Rule, policy: Policy, *, last: bool) -> int:
+    """How often the same target is asked again, if the failure may pass.
+
+    ``last``: no other target is left, so the table's own number holds where the policy's is lower.
+    A policy of 0 asks nobody again.
+    """
+    if policy.retries is None:
+        return rule.retries if last else 0
+    return max(policy.retries, rule.retries) if last and policy.retries else policy.retries
 
 
 def doubled_s(first_s: float, retry: int, most_s: float) -> float:
@@ -156,8 +189,7 @@ def begin(
             f"a request cannot be answered within {timeout_s} s",
             remedy="give a timeout above 0 seconds",
         )
-    rest = targets[1:]
-    return Try(targets[0], rest, now + timeout_s, allotted_s(timeout_s, len(rest), policy))
+    return _ask(targets, now, now + timeout_s, policy, first=True)
 
 
 def after(
@@ -168,11 +200,13 @@ def after(
     delivered: bool = False,
     jitter: float = 1.0,
     policy: Policy = SHARED,
+    rests_until: float = 0.0,
 ) -> Return | Try | Fail:
     """What follows the outcome of ``at``; ``None`` is an answer.
 
     ``delivered``: some output has reached the caller, so nothing else can take its place.
-    ``jitter`` is a random number from 0 to 1.
+    ``jitter`` is a random number from 0 to 1. Until ``rests_until`` the breaker holds the target
+    back: it is not asked again beyond what the policy says.
     """
     if error is None:
         return RETURN
@@ -182,38 +216,56 @@ def after(
         rule = NEXT if rest else STOP
     if delivered or not rule.goes_on:
         return Fail(show_last=True)
-    remaining = at.deadline - now
-    if remaining < MIN_ATTEMPT_S:
+    if at.deadline - now < MIN_ATTEMPT_S:
         return Fail(show_last=False)
+    if rule.may_pass and error.retryable is not False:
+        again = _again(error, at, now, jitter, policy, rests_until)
+        if again is not None:
+            return again
     if not rest:
-        return _again(error, rule, at, remaining, jitter, policy)
+        return Fail(show_last=False)
     if error.kind in WHOLE_KEY:  # another model of the same plugin would use the same key
         rest = tuple(sorted(rest, key=lambda target: target.plugin == at.target.plugin))
-    timeout_s = allotted_s(remaining, len(rest) - 1, policy)
-    return Try(rest[0], rest[1:], at.deadline, timeout_s, first=False)
+    return _ask(rest, now, at.deadline, policy, first=False)
+
+
+def _ask(
+    targets: tuple[Target, ...], now: float, deadline: float, policy: Policy, *, first: bool
+) -> Try:
+    """The first of ``targets``, for its share of what is left; the last one has all of it."""
+    rest = targets[1:]
+    left = deadline - now
+    if rest:
+        left *= policy.share
+    return Try(targets[0], rest, deadline, now + left, _capped(left, policy), first=first)
 
 
 def _again(
-    error: ProviderError, rule: Rule, at: Try, remaining: float, jitter: float, policy: Policy
-) -> Try | Fail:
+    error: ProviderError, at: Try, now: float, jitter: float, policy: Policy, rests_until: float
+) -> Try | None:
     """The same target once more, where its kind of error allows that and time is left for it.
 
-    A wait that the vendor asks for and that is beyond the cap ends the walk at once. The pause of
-    a kind that names none is jittered down to half, so that callers do not come back together.
+    A wait that the vendor asks for and that is beyond the cap is not begun. The pause of a kind
+    that names none is jittered down to half, so that callers do not come back together.
     """
+    if at.tries > retries_of(AFTER[error.kind], policy, last=not at.rest):
+        return None
+    by_default = at.tries > (policy.retries or 0)  # the table grants it, not the operator
     wait = error.retry_after_s
-    known = wait is not None or error.kind is not ErrorKind.RATE_LIMITED
-    retries = rule.retries if policy.retries is None or not rule.retries else policy.retries
-    if at.tries > retries or not known or error.retryable is False:
-        return Fail(show_last=False)
     if wait is None:
+        if by_default and error.kind is ErrorKind.RATE_LIMITED:
+            return None
         wait = backoff_s(error.kind, at.tries - 1, policy) * (0.5 + 0.5 * jitter)
-    left = remaining - wait
-    if not 0.0 <= wait <= min(remaining * policy.share, MAX_WAIT_S) or left < MIN_ATTEMPT_S:
-        return Fail(show_last=False)
-    return Try(
-        at.target, (), at.deadline, allotted_s(left, 0, policy), wait, at.tries + 1, at.first
-    )
+    left = at.until - now
+    if not 0.0 <= wait <= min(left * policy.share, MAX_WAIT_S) or left - wait < MIN_ATTEMPT_S:
+        return None
+    if by_default and rests_until > now + wait:
+        return None
+    return replace(at, timeout_s=_capped(left - wait, policy), delay_s=wait, tries=at.tries + 1)
+
+
+def _capped(seconds: float, policy: Policy) -> float:
+    return seconds if policy.attempt_s is None else min(seconds, policy.attempt_s)
 
 
 def _larger(target: Target, rest: tuple[Target, ...]) -> tuple[Target, ...]:

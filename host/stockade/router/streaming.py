@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
@@ -36,6 +37,13 @@ from .walk import Walk
 MAX_HELD_EVENTS = 64  # beyond this a start is no start any more, and memory is not held for it
 MAX_HELD_CHARS = 64 * 1024
 
+# Told of every attempt, and of the finish where the stream came to it: it has usage and cost.
+Ended = Callable[[tuple[Attempt, ...], Finish | None], None]
+
+
+def untold(attempts: tuple[Attempt, ...], finish: Finish | None) -> None:
+    """Nobody wants to know."""
+
 
 class OpensStreams(Protocol):
     """The supervisor's ``stream``; see ``dispatch.CallsWorkers``."""
@@ -51,7 +59,8 @@ class Answer:
     Entering waits for the first output, so every target may be tried before it returns; it raises
     AllAttemptsFailed where none gave any. After that a failure is raised as its ProviderError and
     no other target is tried. ``attempts`` is up to date at any time; ``target`` is the one that
-    answers. ``ended`` is told of all attempts when the block is left, or could not be entered.
+    answers. ``ended`` is told once, when the block is left or could not be entered. With other
+    targets left, ``first_byte_s`` bounds the wait for the first event of any kind.
     """
 
     def __init__(
@@ -61,14 +70,17 @@ class Answer:
         request: Addressed[ChatRequest],
         plan: Plan,
         sleep: Callable[[float], Awaitable[None]],
-        ended: Callable[[tuple[Attempt, ...]], None] = lambda attempts: None,
+        first_byte_s: float = math.inf,
+        ended: Ended = untold,
     ) -> None:
         self._begin = walk
         self._open_stream = open_stream
         self._request = request
         self._plan = plan
         self._sleep = sleep
+        self._first_byte_s = first_byte_s
         self._ended = ended
+        self._finish: Finish | None = None
         self._walk: Walk | None = None
         self._stack = AsyncExitStack()
         self._source: AsyncIterator[list[ChatEvent]] | None = None
@@ -90,7 +102,7 @@ class Answer:
         try:
             return await self._enter()
         except BaseException:
-            self._ended(self.attempts)
+            self._ended(self.attempts, None)
             raise
 
     async def _enter(self) -> Self:
@@ -102,6 +114,7 @@ class Answer:
                 await self._stack.aclose()
                 walk.failed(error)
             except BaseException:
+                walk.let_go()
                 await self._stack.aclose()
                 raise
             else:
@@ -123,7 +136,7 @@ class Answer:
         try:
             await self._stack.aclose()
         finally:
-            self._ended(self.attempts)
+            self._ended(self.attempts, self._finish)
 
     def __aiter__(self) -> Self:
         return self
@@ -163,22 +176,34 @@ class Answer:
         remaining = walk.remaining_s
         # The last target has all the time there is, and the supervisor keeps that. One before it
         # has its share to begin in; once it has begun, nothing is kept for the others any more.
-        if step.timeout_s >= remaining:
-            return await self._first(target.plugin, request, remaining)
-        with anyio.move_on_after(step.timeout_s):
-            return await self._first(target.plugin, request, remaining)
+        silent_s = min(step.timeout_s, self._first_byte_s) if step.rest else step.timeout_s
+        if silent_s >= remaining:
+            return await self._first(target.plugin, request, remaining, lambda: None)
+        allowed_s = silent_s
+        with anyio.move_on_after(allowed_s) as scope:
+
+            def begun() -> None:
+                nonlocal allowed_s
+                allowed_s = step.timeout_s
+                scope.deadline += allowed_s - silent_s
+
+            return await self._first(target.plugin, request, remaining, begun)
         raise ProviderError(
             ErrorKind.TIMEOUT,
-            f"no output within {step.timeout_s:.3g} s, its share of the request's deadline",
+            f"no output within {allowed_s:.3g} s, all that it had of the request's deadline"
+            if allowed_s == step.timeout_s
+            else f"no sign of an answer within {allowed_s:.3g} s",
             phase=TimeoutPhase.FIRST_BYTE,
         )
 
-    async def _first(self, plugin: str, request: ChatRequest, remaining: float) -> list[ChatEvent]:
+    async def _first(
+        self, plugin: str, request: ChatRequest, remaining: float, begun: Callable[[], None]
+    ) -> list[ChatEvent]:
         self._source = await self._stack.enter_async_context(
             self._open_stream(plugin, request, timeout_s=remaining)
         )
         self._order = Order()
-        return in_order(self._order, await first_output(self._source))
+        return in_order(self._order, await first_output(self._source, begun))
 
     def _hand_over(self, held: list[ChatEvent], walk: Walk) -> None:
         self._ready = self._checked(held, walk)
@@ -190,12 +215,12 @@ class Answer:
             if type(event) is Finish:
                 self._over = True
                 walk.answered()
-                finish = replace(
+                self._finish = replace(
                     event,
                     model=event.model or walk.step.target.model,
                     warnings=event.warnings + self._request.warnings + self._plan.warnings,
                 )
-                return [*batch[:at], finish]
+                return [*batch[:at], self._finish]
         return batch
 
     def _break(self, walk: Walk, error: ProviderError) -> ProviderError:
@@ -204,14 +229,19 @@ class Answer:
         return error
 
 
-async def first_output(source: AsyncIterator[list[ChatEvent]]) -> list[ChatEvent]:
+async def first_output(
+    source: AsyncIterator[list[ChatEvent]], begun: Callable[[], None]
+) -> list[ChatEvent]:
     """The events of ``source`` up to and with the batch that holds the first output, or the finish.
 
-    Raises ProviderError(malformed_response) where the stream ends before either.
+    ``begun`` is called at the first event. Raises ProviderError(malformed_response) where the
+    stream ends before output and finish.
     """
     held: list[ChatEvent] = []
     chars = 0
     async for batch in source:
+        if batch and not held:
+            begun()
         held += batch
         for event in batch:
             if is_output(event):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from stockade.errors import AllAttemptsFailed
 from stockade_sdk.capability import Attempt
 from stockade_sdk.errors import ErrorKind, ProviderError
@@ -11,7 +13,8 @@ from stockade_sdk.errors import ErrorKind, ProviderError
 from .breaker import Breaker
 from .catalogue import Target
 from .plan import Plan
-from .rules import Fail, Policy, Try, after, begin
+from .readiness import Health, ready_first, standing_of
+from .rules import Fail, Policy, Try, after, begin, for_route
 
 MAX_SHOWN_REASONS = 5
 
@@ -26,7 +29,9 @@ class Walk:
     __slots__ = (
         "_breaker",
         "_clock",
+        "_health",
         "_policy",
+        "_probed",
         "_random",
         "_shown",
         "_started",
@@ -42,15 +47,19 @@ class Walk:
         clock: Callable[[], float],
         random: Callable[[], float],
         breaker: Breaker | None,
+        health: Callable[[], Health],
         policy: Policy,
     ) -> None:
         if not plan.targets:
             raise AllAttemptsFailed((), nowhere(plan))
-        self._clock, self._random, self._breaker, self._policy = clock, random, breaker, policy
+        self._clock, self._random = clock, random
+        self._breaker, self._health = breaker, health
+        self._policy = for_route(plan.policy, policy)
         self._started = clock()
         self._shown: ProviderError | None = None
+        self._probed: tuple[str, ...] = ()
         self.attempts: list[Attempt] = []
-        self.step: Try = begin(plan.targets, self._started, timeout_s, policy)
+        self.step: Try = begin(plan.targets, self._started, timeout_s, self._policy)
 
     @property
     def remaining_s(self) -> float:
@@ -58,9 +67,20 @@ class Walk:
         return max(0.0, self.step.deadline - self._clock())
 
     def start(self) -> Target:
-        """The target to call now; its time begins to count."""
+        """The target to call now; its time begins to count.
+
+        What became of the call is to be told, for it may keep other requests from the target.
+        """
         self._started = self._clock()
+        if self._breaker is not None:
+            self._probed = self._breaker.started(self.step.target)
         return self.step.target
+
+    def let_go(self) -> None:
+        """The attempt is over or its stream has begun: it keeps nobody from its target any more."""
+        if self._probed and self._breaker is not None:
+            self._breaker.released(self._probed)
+            self._probed = ()
 
     def answered(self) -> None:
         """The attempt gave its whole answer."""
@@ -81,8 +101,17 @@ class Walk:
         self._failure(error)
         if self.step.first or self._shown is None:
             self._shown = error
+        health, at = self._health(), self.step
+        if health:  # since the plan was made, others of its targets may have begun to rest
+            at = replace(at, rest=tuple(ready_first(at.rest, health)))
+        standing = standing_of(at.target, health)
         following = after(
-            error, self.step, self._clock(), jitter=self._random(), policy=self._policy
+            error,
+            at,
+            self._clock(),
+            jitter=self._random(),
+            policy=self._policy,
+            rests_until=0.0 if standing is None else standing.until,
         )
         if isinstance(following, Try):
             self.step = following
@@ -104,6 +133,7 @@ class Walk:
         self._record("failed", error.kind, error.message)
 
     def _record(self, outcome: str, kind: ErrorKind | None = None, message: str = "") -> None:
+        self.let_go()
         attempt = Attempt(
             target=self.step.target.name,
             outcome=outcome,

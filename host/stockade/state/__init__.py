@@ -1,7 +1,26 @@
-"""What the host remembers between runs: plugins, grants, configuration, attempts, keys."""
+"""What the host remembers between runs: plugins, grants, configuration, keys, routes and aliases
+that verbs set, lists of models, attempts, and what requests taught.
+"""
 
+from stockade.state.attempts import Logged, Tally, Tried
 from stockade.state.database import State
+from stockade.state.learnt import Checked, Rest, Spent
+from stockade.state.lists import ModelList
 from stockade.state.records import PLUGIN_STATES, Installed, Removal
 from stockade.state.secrets import Secrets, StoredSecret
 
-__all__ = ["PLUGIN_STATES", "Installed", "Removal", "Secrets", "State", "StoredSecret"]
+__all__ = [
+    "PLUGIN_STATES",
+    "Checked",
+    "Installed",
+    "Logged",
+    "ModelList",
+    "Removal",
+    "Rest",
+    "Secrets",
+    "Spent",
+    "State",
+    "StoredSecret",
+    "Tally",
+    "Tried",
+]

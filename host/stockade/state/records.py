@@ -33,6 +33,9 @@ COLUMNS = (
 )
 
 
+_TEXTS = tuple(name for name in COLUMNS if name not in ("last_error", "installed_at"))
+
+
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """One installed plugin: what was read, what was granted, what the operator set.
 
@@ -88,6 +91,11 @@ def to_row(plugin: Installed) -> tuple[object, ...]:
 def from_row(row: tuple[Any, ...]) -> Installed:
     """Read COLUMNS and the configuration after them. Raises ValueError for what is not ours."""
     values = dict(zip((*COLUMNS, "config"), row, strict=True))
+    for name in _TEXTS:
+        values[name] = msgspec.convert(values[name], str)
+    for name in ("last_error", "config"):
+        values[name] = msgspec.convert(values[name], str | None)
+    values["installed_at"] = msgspec.convert(values["installed_at"], float)
     values["granted"] = permissions_from_json(msgspec.json.decode(values["granted"]))
     hosts = msgspec.json.decode(values["operator_hosts"], type=list[str])
     values["operator_hosts"] = tuple(HostRule.parse(text) for text in hosts)

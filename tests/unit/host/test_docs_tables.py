@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from stockade.cli.program import program
 from stockade.packages.permit import DENY_WORDS
-from stockade.router.rules import AFTER, NEXT, RETRY, STOP
+from stockade.router.rules import AFTER, LATE, NEXT, PERSIST, RETRY, STOP
 from stockade.settings import parse_settings
 from stockade.state.schema import MIGRATIONS
 from stockade.supervisor.lifecycle import State, mermaid
@@ -69,7 +69,13 @@ def test_the_errors_page_says_what_the_router_does() -> None:
         if kind is ErrorKind.CONTEXT_LENGTH:
             assert (then, again) == ("a larger one", "no")
             continue
-        expected = {NEXT: ("next", "no"), STOP: ("stop", "no"), RETRY: ("next", "once")}[rule]
+        expected = {
+            NEXT: ("next", "no"),
+            STOP: ("stop", "no"),
+            RETRY: ("next", "once"),
+            LATE: ("next", "if its route says so"),
+            PERSIST: ("next", "up to five times"),
+        }[rule]
         if kind is ErrorKind.RATE_LIMITED:
             expected = ("next", "once, if the vendor says when")
         assert (then, again) == expected, kind

@@ -46,7 +46,13 @@ STOP = {
     "unsupported",
     "permission_denied",
 }
-SAME_TARGET_ONCE = {"network", "server_error", "overloaded", "malformed_response", "worker_died"}
+SAME_TARGET_AGAIN = {
+    "network": 5,
+    "server_error": 1,
+    "overloaded": 1,
+    "malformed_response": 1,
+    "worker_died": 1,
+}
 ALL = sorted(NEXT | STOP)
 ANSWER = ChatResponse.of_text("hi")
 
@@ -84,15 +90,15 @@ def test_nothing_follows_once_output_was_delivered(kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_the_same_target_is_asked_again_only_where_it_is_the_last_and_only_once(kind) -> None:
-    step = after(failure(kind), started("a/m"), 1.0)
+def test_the_same_target_is_asked_again_only_where_it_is_the_last_and_so_often(kind) -> None:
+    asked, step = 0, after(failure(kind), started("a/m"), 1.0)
+    while isinstance(step, Try):
+        asked += 1
+        assert (step.target.name, step.tries) == ("a/m", asked + 1)
+        step = after(failure(kind), step, 1.0)
 
-    if kind not in SAME_TARGET_ONCE:
-        assert isinstance(step, Fail)
-        return
-    assert isinstance(step, Try)
-    assert (step.target.name, step.tries) == ("a/m", 2)
-    assert after(failure(kind), step, 2.0) == Fail(show_last=False)
+    assert asked == SAME_TARGET_AGAIN.get(kind, 0)
+    assert step == Fail(show_last=kind in STOP)
 
 
 @pytest.mark.parametrize("kind", ["network", "server_error", "overloaded"])
@@ -236,7 +242,7 @@ def test_no_attempt_reaches_beyond_the_deadline_and_every_walk_ends(
         now += step.timeout_s * used
         step = after(failure(kind, retry_after_s=retry_after_s), step, now, jitter=jitter)
         steps += 1
-    assert steps <= count + 1  # the last target may be asked twice
+    assert steps <= count + 5  # the last target may be asked again
 
 
 @given(count=st.integers(2, 6), timeout_s=st.floats(1.0, 1e6))

@@ -118,6 +118,42 @@ def test_an_unknown_name_suggests_up_to_three() -> None:
     assert "did you mean gpt-4o" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gtp-4o", "gpt-4o"),
+        ("pgt-4o-mini", "gpt-4o-mini"),
+        ("openai/gpt-4", "openai/gpt-4o"),
+        ("gpt-4o-min", "gpt-4o-mini"),
+        ("opnai/gpt-4o", "openai/gpt-4o"),
+    ],
+)
+def test_a_slip_at_either_end_is_found_among_thousands_of_names(typed, meant) -> None:
+    others = [model(f"p{n}/m{n * m}") for n in range(50) for m in range(40)]
+    catalogue = Catalogue(
+        [*others, model("openai/gpt-4o"), model("openai/gpt-4o-mini")], ["nobody"]
+    )
+
+    with pytest.raises(NoSuchModel) as raised:
+        resolve(typed, catalogue)
+
+    assert meant in raised.value.suggestions
+
+
+def test_where_nobody_reads_suggestions_none_are_looked_for() -> None:
+    with pytest.raises(NoSuchModel) as raised:
+        resolve("gpt-4oo", CATALOGUE, suggest=False)
+
+    assert raised.value.suggestions == ()
+
+
+def test_an_alias_to_a_slip_suggests_what_was_meant() -> None:
+    with pytest.raises(NoSuchModel) as raised:
+        resolve("mine", CATALOGUE, aliases={"mine": "gpt-4oo"})
+
+    assert "gpt-4o" in raised.value.suggestions
+
+
 def test_an_alias_of_the_operators_is_suggested_too() -> None:
     with pytest.raises(NoSuchModel) as raised:
         resolve("zebrra", CATALOGUE, aliases={"zebra": "gpt4"})
@@ -146,8 +182,22 @@ def test_an_unknown_name_goes_to_the_default_plugin_where_there_is_one() -> None
     assert found.by is MatchedBy.DEFAULT_PLUGIN
 
 
+def test_the_default_plugin_is_read_as_every_plugins_name_is() -> None:
+    found = resolve("gpt-4o-mini-2", CATALOGUE, default_plugin=" OpenAI ")
+
+    assert [target.name for target in found.targets] == ["openai/gpt-4o-mini-2"]
+
+
 def test_aliases_may_lead_to_aliases() -> None:
-    assert names("a", aliases={"a": "b", "b": "gpt4"}) == ["openai/gpt-4o"]
+    assert names("a", aliases={"a": "b", "b": " gpt4 "}) == ["openai/gpt-4o"]
+
+
+@pytest.mark.parametrize("name", ["auto", "vision"])
+def test_the_operators_alias_for_a_route_holds_and_says_so(name) -> None:
+    found = resolve(name, CATALOGUE, aliases={name: "openai/gpt-4o"})
+
+    assert [target.name for target in found.targets] == ["openai/gpt-4o"]
+    assert [warning.code for warning in found.warnings] == ["name_shadowed"]
 
 
 def test_an_alias_may_name_several_targets_in_order() -> None:
@@ -194,6 +244,17 @@ def test_an_alias_may_lead_to_a_capability() -> None:
 )
 def test_a_named_plugin_decides(name, plugin, expected) -> None:
     assert names(name, plugin=plugin) == [expected]
+
+
+def test_of_a_named_plugin_an_alias_comes_before_a_models_id() -> None:
+    catalogue = Catalogue([model("p/one"), model("p/two", "one")], ["p"])
+
+    assert resolve("one", catalogue, plugin="p").targets[0].name == "p/two"
+
+
+def test_a_plugin_that_is_listed_and_may_not_run_cannot_be_named() -> None:
+    with pytest.raises(NotInstalled):
+        resolve("m", Catalogue([model("p/m")]), plugin="p")
 
 
 def test_a_plugin_that_is_not_there_is_an_error() -> None:

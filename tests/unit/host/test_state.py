@@ -12,8 +12,7 @@ import pytest
 
 from stockade.errors import NotInstalled, Refused, StateError, UsageError
 from stockade.settings import Home
-from stockade.state import Installed, Secrets, State
-from stockade.state.database import MAX_ATTEMPT_ROWS
+from stockade.state import Installed, Secrets, State, Tried
 from stockade.state.schema import VERSION
 from stockade_sdk.capability import Attempt
 from stockade_sdk.hosts import HostRule
@@ -74,15 +73,15 @@ def test_putting_again_replaces_all_of_it(home: Home):
 def test_removing_forgets_everything_and_notes_the_files(home: Home):
     with State.open(home) as state:
         state.put(ECHO, ["chat"])
-        state.record_attempts("r", "chat", [Attempt(target="echo/x", outcome="ok")], at=1.0)
-        state.record_attempts("r", "chat", [Attempt(target="echo-2/x", outcome="ok")], at=1.0)
+        for target in ("echo/x", "echo-2/x"):
+            state.attempts.record([Tried("r", "chat", [Attempt(target=target, outcome="ok")], 1.0)])
         state.remove("echo", keep_data=True)
 
         assert state.get("echo") is None
         assert [(removal.name, removal.keep_data) for removal in state.removals()] == [
             ("echo", True)
         ]
-        assert state.count_attempts() == 1
+        assert state.attempts.count() == 1
         state.finish_removal("echo")
         assert state.removals() == ()
     raw = sqlite3.connect(home.state_db)
@@ -133,23 +132,6 @@ def test_grants_change_without_touching_the_rest(home: Home):
         state.put(ECHO)
         state.set_grants(msgspec.structs.replace(ECHO, granted=Permissions(), version="9"))
         assert state.require("echo") == msgspec.structs.replace(ECHO, granted=Permissions())
-
-
-def test_the_attempt_log_keeps_the_newest_rows_only(home: Home):
-    attempts = [Attempt(target="echo/a/b", outcome="failed", kind="timeout")] * 2500
-    with State.open(home) as state:
-        for _ in range(5):
-            state.record_attempts("r", "chat", attempts, at=1.0)
-        assert state.count_attempts() == MAX_ATTEMPT_ROWS
-    query = "SELECT provider_id, model_name, success, error_kind FROM route_attempt_logs"
-    with closing(sqlite3.connect(home.state_db)) as raw:
-        assert raw.execute(query).fetchone() == ("echo", "a/b", 0, "timeout")
-
-
-def test_no_attempts_is_no_row(home: Home):
-    with State.open(home) as state:
-        state.record_attempts("r", "chat", [], at=1.0)
-        assert state.count_attempts() == 0
 
 
 @pytest.mark.parametrize(

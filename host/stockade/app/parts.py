@@ -1,0 +1,224 @@
+"""The parts of a running host: made, wired, started and ended in order; who decides what is theirs.
+
+``Host`` is the door to it. What is learnt by one part and concerns another goes through here.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from stockade.egress import Broker, Decision, OwnPorts
+from stockade.handoff import Options
+from stockade.models import PriceTable
+from stockade.router import Breaker, CallsWorkers, Dispatcher, Target
+from stockade.router.budgets import Ledger
+from stockade.settings import Home, Settings
+from stockade.state import Secrets, State
+from stockade.supervisor import Denials, Logbook, PluginEvent, Supervisor, What
+from stockade_sdk.errors import ProviderError
+
+from .allocator import tune_allocator
+from .background import Background
+from .budgeting import BudgetedWorkers
+from .confining import Confining
+from .costing import PricedWorkers
+from .journal import Journal
+from .keyprints import KeyPrints
+from .knowledge import read_knowledge
+from .planning import Planner
+from .runtimes import Runtimes
+from .spending import Spending
+
+KEYS_S: Final = (
+    5.0  # how late a key that was changed elsewhere lifts what its old value was refused
+)
+
+
+class Parts:
+    """Everything between a request and its worker; start it with `start`, within a stack.
+
+    ``own_ports`` are loopback ports that no plugin reaches, whatever it was granted.
+    """
+
+    def __init__(self, home: Home, settings: Settings, state: State) -> None:
+        self.home, self.settings, self.state = home, settings, state
+        self.own_ports = OwnPorts()
+        self.secrets = Secrets(home)
+        self.logbook = Logbook(home.logs)
+        self.ledger = Ledger(time.time, settings.budgets, time.monotonic)
+        self._denials = Denials(home.logs, on_line=self.logbook.write)
+        self._unproven: set[str] = set()  # installed and never started yet
+        self._prints: KeyPrints
+        self.breaker: Breaker
+        self.planner: Planner
+        self.journal: Journal
+        self.confining: Confining
+        self.supervisor: Supervisor
+        self.workers: CallsWorkers
+        self.dispatcher: Dispatcher
+
+    async def start(
+        self, stack: AsyncExitStack, environment: Path, on_event: Callable[[PluginEvent], None]
+    ) -> None:
+        """Start all parts; leaving ``stack`` ends them, the last one first."""
+        tune_allocator()
+        await anyio.to_thread.run_sync(self.secrets.warm)  # a keyring may take its time, once
+        self._remember()
+        self.read()
+        stack.callback(self.journal.close)
+        stack.enter_context(self.logbook)
+        stack.callback(self._denials.close)
+        broker = await stack.enter_async_context(self._broker())
+        await stack.enter_async_context(Background(self.journal.keep))
+        await stack.enter_async_context(Background(self._denials.keep))
+        await stack.enter_async_context(Background(self._watch_keys))
+        await self._keep_budgets(stack)
+        self.confining = Confining(self.home, self.settings, environment)
+        self.supervisor = await stack.enter_async_context(self._supervisor(broker, on_event))
+        self.workers = self._workers()
+        self.dispatcher = Dispatcher(
+            self.workers,
+            time.monotonic,
+            random.random,
+            breaker=self.breaker,
+            health=self.planner.standings,
+            handoff=Options(thinking=self.settings.handoff.thinking),
+            first_byte_s=self.settings.requests.first_byte_timeout_s,
+        )
+
+    def read(self) -> None:
+        """Read anew what is installed and set."""
+        knowledge = read_knowledge(self.state, self.settings)
+        self.planner.know(knowledge)
+        self._unproven = {one.name for one in knowledge.usable if one.state == "installed"}
+
+    async def refresh(self) -> None:
+        """The same; workers of what is gone or changed are drained, and nothing is held against it
+        any more.
+        """
+        before = {record.name: record for record in self.planner.knowledge.records}
+        await anyio.to_thread.run_sync(self.read)
+        now = {record.name: record for record in self.planner.knowledge.records}
+        for name, record in before.items():
+            if name not in now:
+                self._denials.forget(name)
+            if now.get(name) != record:
+                self.breaker.reset(name)
+                self._prints.forget(name)
+                await self.supervisor.drain(name)
+
+    def try_again(self, plugin: str) -> None:
+        """Forget why a plugin was stopped; its next call starts it."""
+        self.planner.start(plugin)
+        self.state.set_state(plugin, "enabled")
+        self.supervisor.try_again(plugin)
+        self.breaker.reset(plugin)
+
+    def key_refused(self, plugin: str, error: ProviderError) -> None:
+        """A check met what holds for requests as well: a key that is refused, or without money."""
+        self.breaker.failed(Target(plugin, ""), error)
+
+    def prices_of(self, plugin: str) -> PriceTable | None:
+        """A plugin's prices as they are at the moment: a refresh puts others there."""
+        return self.planner.knowledge.prices.get(plugin)
+
+    def _remember(self) -> None:
+        """Take up what earlier runs learnt."""
+        secrets = self.secrets
+        self._prints = KeyPrints(
+            self.state.learnt.salt(), lambda name: [secret.value for secret in secrets.of(name)]
+        )
+        self.breaker = Breaker(
+            time.monotonic,
+            self.settings.cooldowns,
+            wall=time.time,
+            print_of=self._prints.print_of,
+        )
+        self.breaker.restore(self.state.learnt.rests())
+        self.planner = Planner(self.breaker, self.ledger)
+        self.journal = Journal(self.home, time.time, self.breaker.changes)
+
+    async def _keep_budgets(self, stack: AsyncExitStack) -> None:
+        if not self.ledger.bounds_anything:
+            return
+        spending = Spending(self.ledger, self.state.learnt)
+        names = [record.name for record in self.planner.knowledge.records]
+        await anyio.to_thread.run_sync(spending.read, names, self.state.attempts)
+        stack.callback(spending.close)
+        await stack.enter_async_context(Background(spending.keep))
+
+    async def _watch_keys(self) -> None:
+        """Have the print of every key at hand, and see when one is another."""
+        names = [record.name for record in self.planner.knowledge.records]
+        await anyio.to_thread.run_sync(lambda: [self._prints.print_of(name) for name in names])
+        while True:
+            await anyio.sleep(KEYS_S)
+            if self.breaker.holds_anything:
+                await anyio.to_thread.run_sync(self._prints.renew)
+
+    def _broker(self) -> AbstractAsyncContextManager[Broker]:
+        requests = self.settings.requests
+        return Broker.open(
+            requests.connect_timeout_s,
+            requests.first_byte_timeout_s,
+            requests.idle_timeout_s,
+            on_decision=self._decided,
+            forbidden=self.own_ports,
+            network=self.settings.egress.or_of(os.environ),
+            may_send=self.ledger.sent,
+        )
+
+    def _supervisor(self, broker: Broker, on_event: Callable[[PluginEvent], None]) -> Supervisor:
+        def news(event: PluginEvent) -> None:
+            self._happened(event)
+            on_event(event)
+
+        return Supervisor(
+            Runtimes(
+                self.home, self.settings, broker, self.confining, self.secrets, self.state.require
+            ),
+            self.home.run,
+            self.settings.supervision,
+            on_event=news,
+            on_line=self.logbook.write,
+            on_denied=self._denials.told,
+            keep_nursery=self.settings.sandbox.nursery,
+        )
+
+    def _workers(self) -> CallsWorkers:
+        """Budgets outside prices, prices outside workers: each sees what the one below put on."""
+        priced = PricedWorkers(self.supervisor, self.prices_of)
+        if not self.ledger.bounds_anything:
+            return priced
+        return BudgetedWorkers(priced, self.ledger, self.prices_of)
+
+    def _happened(self, event: PluginEvent) -> None:
+        self.logbook.write(event.plugin, "host", f"{event.what}: {event.reason}".rstrip(": "))
+        match event.what:
+            case What.DIED:
+                self._denials.died(event.plugin, event.reason)
+                self.journal.plugin(event.plugin, "enabled", event.reason)
+            case What.GAVE_UP:
+                self.planner.stop(event.plugin, event.reason)
+                self.journal.plugin(event.plugin, "failed", event.reason)
+            case What.READY if event.plugin in self._unproven:
+                self._unproven.discard(event.plugin)
+                self.journal.plugin(event.plugin, "enabled", None)
+            case What.STARTED | What.READY | What.ENDED:
+                pass
+
+    def _decided(self, decision: Decision) -> None:
+        self._denials.decided(decision)
+        verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
+        where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
+        sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
+        self.logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
