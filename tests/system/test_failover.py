@@ -160,5 +160,6 @@ async def test_a_hang_falls_back_at_the_first_byte_deadline(ward: Ward, streamin
     took = anyio.current_time() - started
 
     assert [one.kind for one in attempts] == ["timeout", None]
-    assert "sent no answer within" in (attempts[0].message or "")
+    # The egress and, for streams, the router keep the same deadline: either may be first.
+    assert "answer within 0.5 s" in (attempts[0].message or "")
     assert FIRST_BYTE_S <= took < FIRST_BYTE_S + LATE_S
