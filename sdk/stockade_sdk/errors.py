@@ -13,6 +13,7 @@ import enum
 
 import msgspec
 
+MAX_RETRY_AFTER_S = 30 * 24 * 3600.0  # a month; beyond it what a vendor says is nonsense
 MAX_MESSAGE_CHARS = 2_000  # an error is for a person's screen; vendors have sent whole pages
 
 
@@ -75,9 +76,10 @@ class ProviderError(StockadeError):
     """A request did not get its answer.
 
     ``kind`` is a word of :class:`ErrorKind` (an unknown word becomes ``unknown``), ``status`` the
-    vendor's HTTP status, ``retry_after_s`` seconds to wait, ``phase`` which wait ran out (timeouts
-    only), ``code`` the vendor's own word, ``retryable`` whether the vendor said that asking again
-    is of use, ``request_id`` its name for the request.
+    vendor's HTTP status, ``retry_after_s`` seconds to wait (at most 30 days; what is no wait is
+    ``None``), ``phase`` which wait ran out (timeouts only), ``code`` the vendor's own word,
+    ``retryable`` whether the vendor said that asking again is of use, ``request_id`` its name for
+    the request.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class ProviderError(StockadeError):
             self.kind = ErrorKind.UNKNOWN
         self.message = capped(str(message))
         self.status = status
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = _possible(retry_after_s)
         self.phase = TimeoutPhase(phase) if phase is not None else None
         self.code = code
         self.retryable = retryable
@@ -145,6 +147,11 @@ class PermissionDenied(ProviderError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorKind.PERMISSION_DENIED, message)
+
+
+def _possible(seconds: float | None) -> float | None:
+    """A wait that somebody could mean: whoever reads it need not think of NaN and the like."""
+    return min(seconds, MAX_RETRY_AFTER_S) if seconds is not None and seconds >= 0 else None
 
 
 def capped(text: str, limit: int = MAX_MESSAGE_CHARS) -> str:

@@ -1,15 +1,12 @@
 """What choosing costs: targets among 50 plugins with 5,000 models, a name among 1,000 aliases.
 
 Absolute times of one process, pinned to a processor; the median of rounds, so that a noisy moment
-does not count. `python -m tests.benchmarks.choosing` prints them; exit code 1 where a goal is
-missed.
+does not count.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -28,7 +25,7 @@ from stockade.settings import RoutingPolicy
 from stockade_sdk.capability import Capability, ModelInfo
 from stockade_sdk.chat import ChatRequest
 
-from .contest import Goal, Row, table
+from .contest import Goal, Row
 from .usage import pin
 
 PLUGINS, MODELS, ALIASES, RESTING, ROUTE = 50, 100, 1_000, 20, 10
@@ -43,7 +40,7 @@ BOTH = (Capability.CHAT, Capability.VISION)
 
 
 def choosing() -> list[Row]:
-    """Plans and names, with the goals of a request's way."""
+    """Targets among 50 plugins with 5,000 models, and names among 1,000 aliases."""
     pin()
     catalogue = everything()
     aliases = {f"mine-{n}": name_of(n % PLUGINS, n % MODELS) for n in range(ALIASES)}
@@ -163,15 +160,3 @@ def timed(act: Callable[[], object], calls: int = CALLS) -> float:
             act()
         took.append((time.perf_counter() - begun) / calls * 1e6)
     return statistics.median(took)
-
-
-def main() -> int:
-    """Measure and print the table."""
-    rows = choosing()
-    print(f"load average {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds")
-    print(table(rows))
-    return 0 if all(row.met for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .choosing import choosing
 from .confinement import calls, churn, host_killed, memory, neighbours, starts, tree_killed
 from .contest import Row
 from .dialects import dialects
+from .failover import failover
 from .path import in_flight, large, latency, streams
+from .routing import routing_soak
 from .start import help_text, host_start, worker_start
 from .survival import cancelled, held_back, soak, stopped
 
@@ -31,4 +34,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "neighbours": neighbours,
     "churn": churn,
     "dialects": dialects,
+    "choosing": choosing,
+    "failover": failover,
+    "routing_soak": routing_soak,
 }

@@ -1,5 +1,7 @@
 """`doctor`: what this machine can enforce, what a start really does, and what to do."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ def test_its_keys_are_stable(call: Call) -> None:
         "limits",
         "kernel",
         "host",
+        "notices",
     ]
     rows = [*found["kernel"], *found["host"]]
     assert {tuple(row) for row in rows} == {("name", "ok", "needed", "detail", "remedy")}
@@ -48,6 +51,24 @@ def test_its_keys_are_stable(call: Call) -> None:
         "base environment",
         "uv",
     ]
+
+
+def test_what_a_migration_left_to_do_is_told_until_it_is_dismissed(call: Call, home: Path) -> None:
+    home.mkdir(mode=0o700)
+    with closing(sqlite3.connect(home / "state.db")) as old:
+        old.execute(
+            "CREATE TABLE model_configs (id, name, api_format, base_url, model_name, is_default)"
+        )
+        url = "https://api.deepseek.com"
+        old.execute("INSERT INTO model_configs VALUES ('1', 'm', 'openai', ?, 'x', 1)", (url,))
+        old.commit()
+
+    told = call("doctor").out
+    assert "models were taken over for a plugin: stockade install deepseek" in told
+    assert any(
+        "state.db.old" in one for one in call("doctor", "--json", "--dismiss").json["notices"]
+    )
+    assert call("doctor", "--json").json["notices"] == []
 
 
 def test_the_tier_is_the_strongest_that_was_reached(call: Call) -> None:

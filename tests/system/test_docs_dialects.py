@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stockade.models.catalogue import DOUBTS
 from stockade_sdk import Provider
 from stockade_sdk.manifest import read_manifest
 from stockade_sdk.testing import Answer, provider_under_test
@@ -23,6 +24,7 @@ SOURCES = ("sdk/stockade_sdk", "host/stockade", "plugins")
 CODE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*(?:\.[a-z0-9_]+)?")
 # An f-string among the codes, and what its blank may be (`dialects/openai_responses/finish.py`).
 SPELLED_OUT = {
+    "catalogue.{}": tuple(f"catalogue.{word}" for word in DOUBTS),
     "openai_incomplete_{}": (
         "openai_incomplete_content_filter",
         "openai_incomplete_max_output_tokens",

@@ -18,9 +18,9 @@ from stockade.errors import HostError
 from stockade.models import Refused, accept
 from stockade.state import Installed
 from stockade.state.lists import ModelList
+from stockade.state.manifests import manifest_of
 from stockade_sdk.capability import ModelInfo
 from stockade_sdk.errors import ErrorKind, ProviderError, StockadeError
-from stockade_sdk.manifest import read_manifest
 from stockade_sdk.provider import Method
 
 __all__ = [
@@ -215,8 +215,9 @@ def lacking(record: Installed, source_of: Callable[[str, str], str | None]) -> s
     if record.state == "disabled":
         return f"it is disabled; run: stockade enable {record.name}"
     if record.state == "failed":
-        return f"it was stopped: {record.last_error or 'it kept dying'}"
-    for key, field in read_manifest(record.manifest).config.items():
+        why = record.last_error or "it kept dying"
+        return f"it was stopped ({why}); run: stockade enable {record.name}"
+    for key, field in manifest_of(record).config.items():
         if field.required and field.default is None and record.config.get(key) is None:
             return f"{key} is not set; run: stockade config set {record.name} {key} VALUE"
     keys = [secret.name for secret in record.granted.secrets if secret.hosts]

@@ -16,8 +16,8 @@ import anyio.to_thread
 
 from stockade.errors import AllAttemptsFailed, HostError
 from stockade.models import checked_health, checked_models
-from stockade.packages import base_environment, hold_environment, sweep
-from stockade.router import Answer, Explanation, Needs, Standing
+from stockade.packages import hold_environment
+from stockade.router import Answer, Explanation, Needs, Standing, needs_of
 from stockade.settings import Home, Settings, read_settings
 from stockade.state import State
 from stockade.supervisor import PluginEvent, PluginStatus, Rehearsal, StartRefused
@@ -32,7 +32,7 @@ from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
 from stockade_sdk.errors import ProviderError
 from stockade_sdk.image import ImageRequest, ImageResponse
-from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse, capability_of
+from stockade_sdk.provider import Method, ProviderRequest, ProviderResponse
 from stockade_sdk.rerank import RerankRequest, RerankResponse
 from stockade_sdk.stream import Finish
 
@@ -42,6 +42,7 @@ from .discovery import Progress, Scanned
 from .health import Health
 from .inquiries import Inquiries
 from .knowledge import Knowledge
+from .opening import prepared
 from .parts import Parts
 
 FROM_THE_CACHE: Final = DiscoveryOptions()
@@ -78,7 +79,7 @@ class Host:
         """
         place = home if isinstance(home, Home) else Home(Path(home)) if home else Home.find()
         async with AsyncExitStack() as stack:
-            state, environment = await anyio.to_thread.run_sync(_prepare, place)
+            state, environment = await anyio.to_thread.run_sync(prepared, place)
             stack.enter_context(state)
             stack.enter_context(hold_environment(environment))
             host = cls(place, settings or read_settings(place), state)
@@ -133,16 +134,15 @@ class Host:
         Cancelling the caller cancels the worker's call and the vendor's request.
         """
         parts = self._parts
-        plan = parts.planner.plan(request, plugin)
+        needs = needs_of(request)
+        plan = parts.planner.plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
         try:
             response = await parts.dispatcher.run(request, plan, timeout_s=timeout_s)
         except AllAttemptsFailed as failed:
-            parts.journal.attempts(capability_of(request), failed.attempts)
+            parts.journal.attempts(needs.capability, failed.attempts)
             raise
-        parts.journal.attempts(
-            capability_of(request), response.attempts, response.usage, response.cost
-        )
+        parts.journal.attempts(needs.capability, response.attempts, response.usage, response.cost)
         return response
 
     def stream(
@@ -153,9 +153,10 @@ class Host:
         Entering waits for the first output and raises as :meth:`run` does; a failure after that is
         raised by the iteration as its ProviderError, without a fallback. ``attempts`` are on it.
         """
-        plan = self._parts.planner.plan(request, plugin)
+        needs = needs_of(request)
+        plan = self._parts.planner.plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
-        ended = partial(self._streamed, capability_of(request))
+        ended = partial(self._streamed, needs.capability)
         return self._parts.dispatcher.stream(request, plan, timeout_s=timeout_s, ended=ended)
 
     def _streamed(
@@ -231,7 +232,8 @@ class Host:
         answer = await self._parts.supervisor.call(plugin, method, None, timeout_s=timeout)
         match method:
             case Method.LIST_MODELS:
-                return checked_models(plugin, answer)
+                # A list at its bounds takes a quarter of a second: requests do not wait for it.
+                return await anyio.to_thread.run_sync(checked_models, plugin, answer)
             case Method.CHECK_HEALTH:
                 return checked_health(answer, (time.monotonic() - started) * 1000)
         return answer
@@ -278,14 +280,3 @@ class Host:
     async def refresh(self) -> None:
         """Read anew what is installed and set; workers of what is gone or changed are drained."""
         await self._parts.refresh()
-
-
-def _prepare(home: Home) -> tuple[State, Path]:
-    home.ensure()
-    state = State.open(home)
-    try:
-        sweep(home, state)
-        return state, base_environment(home)
-    except BaseException:
-        state.close()
-        raise

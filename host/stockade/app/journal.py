@@ -1,7 +1,8 @@
 """What is learnt while requests run and is worth keeping: written in batches, off the event loop.
 
 A write to SQLite may wait for a disk. Nothing on a request's path does: notes are put down here, a
-task of the host's writes them once a second, and the rest when the host closes.
+task of the host's writes them once a second, and the rest when the host closes. What cannot be
+written (the disk is full, another process holds the file) waits for the next time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import anyio.to_thread
 import msgspec
 from msgspec.structs import replace
 
-from stockade.errors import HostError
+from stockade.errors import HostError, NotInstalled
 from stockade.settings import Home
 from stockade.state import Rest, State
 from stockade.state import Tried as Record
@@ -59,6 +60,8 @@ class Journal:
         self.lost = 0
         self._state, self._clock, self._rests = State.open(home), clock, rests
         self._notes: deque[Tried | Became] = deque(maxlen=MAX_NOTES)
+        self._unwritten: list[Tried] = []
+        self._unsaid: dict[str, Became] = {}
         self._unkept: dict[str, Rest | None] = {}
         self._host, self._requests = secrets.token_hex(4), count(1)
 
@@ -82,34 +85,53 @@ class Journal:
         while True:
             await anyio.sleep(INTERVAL_S)
             self._gather()
-            if self._notes or self._unkept:
+            if self._notes or self._unwritten or self._unsaid or self._unkept:
                 await anyio.to_thread.run_sync(self.write)
 
     def write(self) -> None:
-        """Write all notes; those that cannot be written are lost and counted, requests go on. Who
-        rests is written at the next time instead.
+        """Write all notes; what cannot be written is kept for the next time, as far as MAX_NOTES
+        goes, and requests go on. ``lost`` counts what is not.
 
         From a worker thread, one at a time.
         """
-        notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        tried = [note for note in notes if isinstance(note, Tried)]
+        tried = self._unwritten
+        for _ in range(len(self._notes)):
+            note = self._notes.popleft()
+            if isinstance(note, Tried):
+                tried.append(note)
+            else:
+                self._unsaid[note.plugin] = note
         rests, self._unkept = self._unkept, {}
         try:
-            self._state.attempts.record(self._records(tried))
-            for note in notes:
-                if isinstance(note, Became):
-                    self._state.set_state(note.plugin, note.state, note.last_error)
+            if tried:
+                self._state.attempts.record(self._records(tried))
+                self._unwritten = []
             if rests:
                 self._state.learnt.keep_rests(rests)
+            self._unsaid = {one.plugin: one for one in self._unsaid.values() if not self._say(one)}
         except HostError:
-            self.lost += len(notes)
             self._unkept = {**rests, **self._unkept}
+            self.lost += max(0, len(self._unwritten) - MAX_NOTES)
+            self._unwritten = self._unwritten[-MAX_NOTES:]
 
     def close(self) -> None:
         """Write the rest and let go of the database."""
         self._gather()
         self.write()
+        self.lost += len(self._unwritten)
         self._state.close()
+
+    def _say(self, note: Became) -> bool:
+        """Record what became of a plugin; whether that is over with. Its row may be damaged, and
+        then it is the next time's.
+        """
+        try:
+            self._state.note_state(note.plugin, note.state, note.last_error)
+        except NotInstalled:  # uninstalled meanwhile: there is nothing to say of it
+            return True
+        except HostError:
+            return False
+        return True
 
     def _gather(self) -> None:
         """Take what the breaker learnt; on the event loop, as the breaker is."""
@@ -118,12 +140,20 @@ class Journal:
     def _records(self, tried: Iterable[Tried]) -> Iterator[Record]:
         for note in tried:
             # A vendor's words may repeat a caller's; they are for the caller alone.
-            kept = tuple(replace(attempt, message=None) for attempt in note.attempts)
+            kept = [
+                attempt if attempt.message is None else replace(attempt, message=None)
+                for attempt in note.attempts
+            ]
             yield Record(
                 f"{self._host}-{next(self._requests)}",
-                note.capability.value,  # sqlite3 is slow with an enum
+                note.capability,
                 kept,
                 note.at,
                 None if note.usage is None else note.usage.total,
-                None if note.cost is None else note.cost.total_cost,
+                _usd(note.cost),
             )
+
+
+def _usd(cost: CostBreakdown | None) -> str | None:
+    """The log knows no other currency."""
+    return cost.total_cost if cost is not None and cost.currency == "USD" else None

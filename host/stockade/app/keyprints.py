@@ -38,7 +38,7 @@ class KeyPrints:
         """
         found = self._prints.get(plugin)
         if found is None:
-            found = self._prints[plugin] = self._made(plugin)
+            found = self._prints[plugin] = self._made(plugin) or ""
         return found
 
     def forget(self, plugin: str) -> None:
@@ -46,20 +46,23 @@ class KeyPrints:
         self._prints.pop(plugin, None)
 
     def renew(self) -> tuple[str, ...]:
-        """Make all prints anew, in a thread since it reads; the plugins whose keys were changed."""
+        """Make all prints anew, in a thread since it reads; the plugins whose keys were changed. A
+        key that cannot be had at the moment is taken for the one there was.
+        """
         changed = []
         for plugin, before in list(self._prints.items()):
             now = self._made(plugin)
-            if now != before:
+            if now is not None and now != before:
                 self._prints[plugin] = now
                 changed.append(plugin)
         return tuple(changed)
 
-    def _made(self, plugin: str) -> str:
+    def _made(self, plugin: str) -> str | None:
+        """None where the keys cannot be had."""
         try:
             values = [value for value in self._values_of(plugin) if value]
         except StateError:
-            return ""
+            return None
         if not values:
             return ""
         made = hashlib.blake2b(key=self._key, digest_size=PRINT_BYTES)

@@ -40,7 +40,11 @@ class Knowledge:
         self.records, self.policies, self.listing = records, policies, listing
         self.usable = tuple(record for record in records if record.state != "disabled")
         models = routed(listing)
-        self.catalogue = Catalogue(models, [record.name for record in self.usable])
+        self.catalogue = Catalogue(
+            models,
+            [record.name for record in self.usable],
+            [record.name for record in records if record.state == "disabled"],
+        )
         self.prices: Mapping[str, PriceTable] = price_tables(models, operators_prices(settings))
         self.routes, self.aliases = policies.followed, policies.names
 

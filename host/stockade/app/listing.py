@@ -13,8 +13,9 @@ from stockade.models.prices import read_price
 from stockade.settings import Settings
 from stockade.state import Installed
 from stockade.state.lists import ModelList
+from stockade.state.manifests import manifest_of
 from stockade_sdk.capability import Capability, ModelInfo, Price, RuntimeWarning
-from stockade_sdk.manifest import ManifestError, read_manifest
+from stockade_sdk.manifest import ManifestError
 from stockade_sdk.text import show
 
 __all__ = ["catalogue_of", "models_of", "operators_prices", "routed"]
@@ -51,10 +52,16 @@ def catalogue_of(
         own.read(record)
     facts, warnings = _facts(settings.models, own.plugins)
     lists = {name: found for name, found in lists.items() if name in own.plugins}
+    scanned = (
+        owned
+        for name, found in lists.items()
+        for model in found.models
+        if (owned := _owned(model, name, own.plugins[name])) is not None
+    )
     merged = merge(
         facts,
         own.declared,
-        (_owned(model, name) for name, found in lists.items() for model in found.models),
+        scanned,
         assumed=own.assumed,
         first=own.first,
         fetched_at={name: found.fetched_at for name, found in lists.items()},
@@ -86,16 +93,16 @@ class _Own:
     """What plugins' records say of their models."""
 
     def __init__(self) -> None:
-        self.plugins: dict[str, None] = {}
+        self.plugins: dict[str, frozenset[Capability]] = {}  # what each one's manifest declares
         self.declared: list[ModelInfo] = []
         self.assumed: list[ModelInfo] = []
         self.first: list[tuple[str, str]] = []
         self.warnings: list[RuntimeWarning] = []
 
     def read(self, record: Installed) -> None:
-        self.plugins[record.name] = None
+        self.plugins[record.name] = frozenset()
         try:
-            manifest = read_manifest(record.manifest)
+            manifest = manifest_of(record)
         except ManifestError:
             text = f"the manifest of {record.name} in state.db cannot be read: install it again"
             self.warnings.append(RuntimeWarning("catalogue.bad_manifest", text))
@@ -114,6 +121,7 @@ class _Own:
             )
             for model in manifest.served_models
         ]
+        self.plugins[record.name] = served_by(declared)
         self.declared += declared
         if manifest.models:  # else its one model, `default`, is the plugin's own to resolve
             chosen = chosen_of(declared, record.config)
@@ -126,7 +134,7 @@ def chosen_of(declared: list[ModelInfo], config: Mapping[str, Any]) -> list[Mode
     """The models that ``config`` chooses; one that is not declared is taken to serve what it was
     chosen for, as far as any model of the plugin does.
     """
-    served = {capability for model in declared for capability in model.capabilities}
+    served = served_by(declared)
     by_id = {model.id: model for model in declared}
     chosen: dict[str, ModelInfo] = {}
     for key, capabilities in CHOICES.items():
@@ -141,8 +149,13 @@ def chosen_of(declared: list[ModelInfo], config: Mapping[str, Any]) -> list[Mode
     return list(chosen.values())
 
 
+def served_by(declared: Iterable[ModelInfo]) -> frozenset[Capability]:
+    """All that these models serve."""
+    return frozenset(capability for model in declared for capability in model.capabilities)
+
+
 def _facts(
-    facts: Mapping[str, ModelInfo], plugins: Mapping[str, None]
+    facts: Mapping[str, ModelInfo], plugins: Iterable[str]
 ) -> tuple[list[ModelInfo], list[RuntimeWarning]]:
     """The operator's facts as models of the plugins they name."""
     models, warnings = [], []
@@ -156,8 +169,16 @@ def _facts(
     return models, warnings
 
 
-def _owned(model: ModelInfo, plugin: str) -> ModelInfo:
-    return model if model.provider == plugin else replace(model, provider=plugin)
+def _owned(model: ModelInfo, plugin: str, served: frozenset[Capability]) -> ModelInfo | None:
+    """A scanned model as its plugin's; None where the plugin declares nothing that it serves.
+
+    The operator agreed to what the manifest declares. A list that claims more would draw requests
+    of other kinds to the plugin, and away from those that have them now.
+    """
+    if served.issuperset(model.capabilities):
+        return model if model.provider == plugin else replace(model, provider=plugin)
+    capabilities = tuple(one for one in model.capabilities if one in served)
+    return replace(model, provider=plugin, capabilities=capabilities) if capabilities else None
 
 
 def _repriced(models: Iterable[Listed], prices: Mapping[str, Price]) -> Iterator[Listed]:

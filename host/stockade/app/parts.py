@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import anyio
 import anyio.to_thread
+from msgspec.structs import replace
 
 from stockade.egress import Broker, Decision, OwnPorts
 from stockade.handoff import Options
@@ -22,7 +23,7 @@ from stockade.models import PriceTable
 from stockade.router import Breaker, CallsWorkers, Dispatcher, Target
 from stockade.router.budgets import Ledger
 from stockade.settings import Home, Settings
-from stockade.state import Secrets, State
+from stockade.state import Installed, Secrets, State
 from stockade.supervisor import Denials, Logbook, PluginEvent, Supervisor, What
 from stockade_sdk.errors import ProviderError
 
@@ -35,6 +36,7 @@ from .journal import Journal
 from .keyprints import KeyPrints
 from .knowledge import read_knowledge
 from .planning import Planner
+from .recall import remembered
 from .runtimes import Runtimes
 from .spending import Spending
 
@@ -57,6 +59,7 @@ class Parts:
         self.ledger = Ledger(time.time, settings.budgets, time.monotonic)
         self._denials = Denials(home.logs, on_line=self.logbook.write)
         self._unproven: set[str] = set()  # installed and never started yet
+        self._known: dict[str, Installed] = {}  # as workers are started from it
         self._prints: KeyPrints
         self.breaker: Breaker
         self.planner: Planner
@@ -74,16 +77,17 @@ class Parts:
         await anyio.to_thread.run_sync(self.secrets.warm)  # a keyring may take its time, once
         self._remember()
         self.read()
+        self._known = as_set(self.planner.knowledge.records)
         stack.callback(self.journal.close)
         stack.enter_context(self.logbook)
         stack.callback(self._denials.close)
         broker = await stack.enter_async_context(self._broker())
         await stack.enter_async_context(Background(self.journal.keep))
         await stack.enter_async_context(Background(self._denials.keep))
-        await stack.enter_async_context(Background(self._watch_keys))
         await self._keep_budgets(stack)
         self.confining = Confining(self.home, self.settings, environment)
         self.supervisor = await stack.enter_async_context(self._supervisor(broker, on_event))
+        await stack.enter_async_context(Background(self._watch_keys))
         self.workers = self._workers()
         self.dispatcher = Dispatcher(
             self.workers,
@@ -102,19 +106,22 @@ class Parts:
         self._unproven = {one.name for one in knowledge.usable if one.state == "installed"}
 
     async def refresh(self) -> None:
-        """The same; workers of what is gone or changed are drained, and nothing is held against it
-        any more.
+        """The same; workers of what is gone, or changed, or has another key are drained, and
+        nothing is held any more against what changed.
         """
-        before = {record.name: record for record in self.planner.knowledge.records}
+        before = self._known
         await anyio.to_thread.run_sync(self.read)
-        now = {record.name: record for record in self.planner.knowledge.records}
+        self._known = as_set(self.planner.knowledge.records)
+        rekeyed = await anyio.to_thread.run_sync(self._prints.renew)
         for name, record in before.items():
-            if name not in now:
+            if name not in self._known:
                 self._denials.forget(name)
-            if now.get(name) != record:
+            if self._known.get(name) != record:
                 self.breaker.reset(name)
                 self._prints.forget(name)
-                await self.supervisor.drain(name)
+            elif name not in rekeyed:
+                continue
+            await self.supervisor.drain(name)
 
     def try_again(self, plugin: str) -> None:
         """Forget why a plugin was stopped; its next call starts it."""
@@ -133,17 +140,7 @@ class Parts:
 
     def _remember(self) -> None:
         """Take up what earlier runs learnt."""
-        secrets = self.secrets
-        self._prints = KeyPrints(
-            self.state.learnt.salt(), lambda name: [secret.value for secret in secrets.of(name)]
-        )
-        self.breaker = Breaker(
-            time.monotonic,
-            self.settings.cooldowns,
-            wall=time.time,
-            print_of=self._prints.print_of,
-        )
-        self.breaker.restore(self.state.learnt.rests())
+        self._prints, self.breaker = remembered(self.settings, self.state, self.secrets)
         self.planner = Planner(self.breaker, self.ledger)
         self.journal = Journal(self.home, time.time, self.breaker.changes)
 
@@ -157,13 +154,16 @@ class Parts:
         await stack.enter_async_context(Background(spending.keep))
 
     async def _watch_keys(self) -> None:
-        """Have the print of every key at hand, and see when one is another."""
+        """Have the print of every key at hand, and see when one is another: workers that have the
+        old one are drained.
+        """
         names = [record.name for record in self.planner.knowledge.records]
         await anyio.to_thread.run_sync(lambda: [self._prints.print_of(name) for name in names])
         while True:
             await anyio.sleep(KEYS_S)
             if self.breaker.holds_anything:
-                await anyio.to_thread.run_sync(self._prints.renew)
+                for name in await anyio.to_thread.run_sync(self._prints.renew):
+                    await self.supervisor.drain(name)
 
     def _broker(self) -> AbstractAsyncContextManager[Broker]:
         requests = self.settings.requests
@@ -222,3 +222,17 @@ class Parts:
         where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
         sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"
         self.logbook.write(decision.plugin, "egress", f"{where} {verdict}, {sizes}")
+
+
+def as_set(records: Iterable[Installed]) -> dict[str, Installed]:
+    """Plugins by name as an operator set them: without what a host notes of them by itself, that
+    one was started, and its last error.
+    """
+    return {
+        record.name: replace(
+            record,
+            state="enabled" if record.state == "installed" else record.state,
+            last_error=None,
+        )
+        for record in records
+    }

@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any
 
 from stockade.egress import BoundSecret, Broker, Outlet
-from stockade.errors import StateError
+from stockade.errors import NotInstalled, StateError
 from stockade.packages import verify_installed
 from stockade.settings import Home, Settings
 from stockade.state import Installed, Secrets, StoredSecret
+from stockade.state.manifests import manifest_of
 from stockade.supervisor import PluginRuntime
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.limits import Limits
-from stockade_sdk.manifest import Manifest, read_manifest
+from stockade_sdk.manifest import Manifest, ManifestError
 
 from .confining import Confining
 
@@ -42,9 +43,15 @@ class Runtimes:
     def __call__(self, name: str) -> PluginRuntime:
         """The runtime of an installed plugin, as it stands now.
 
-        Raises HostError where there is none or its files were changed, ProviderError where it must
-        not be started or cannot be for want of configuration.
+        Raises ProviderError where it must not be started or cannot be: stopped, without its
+        configuration, its files changed, its record damaged or gone. Another target may answer.
         """
+        try:
+            return self._runtime(name)
+        except (StateError, NotInstalled, ManifestError) as error:
+            raise ProviderError(ErrorKind.MODEL_UNAVAILABLE, str(error)) from error
+
+    def _runtime(self, name: str) -> PluginRuntime:
         record = self._record_of(name)
         _refuse_stopped(record)
         secrets = self._secrets.of(name)
@@ -63,7 +70,7 @@ class Runtimes:
                 f"plugin {record.name} is not started: {wrong}",
                 remedy=f"install it again: stockade install {record.source or record.name}",
             )
-        manifest = read_manifest(record.manifest)
+        manifest = manifest_of(record)
         outlet = self._outlet(record, secrets)
         limits = self._settings.within_ceilings(record.limits)
         return PluginRuntime(

@@ -23,8 +23,8 @@ MAX_ATTEMPTS = 2_000  # of one plugin, looked through for those of the last minu
 class KeepsSpending(Protocol):
     """The store of what was used: ``state.learnt``, from any thread."""
 
-    def spent(self, day: str) -> Mapping[str, Spent]:
-        """The sums of a day, by plugin."""
+    def spent(self, day: str) -> Mapping[str, Spent | None]:
+        """The sums of a day, by plugin; None where they cannot be read."""
         ...
 
     def add_spent(self, day: str, spent: Mapping[str, Spent]) -> None:
@@ -92,7 +92,7 @@ class Spending:
 
     def _write(
         self, changes: Mapping[str, Mapping[str, Spent]], today: str | None
-    ) -> tuple[list[str], Mapping[str, Spent] | None]:
+    ) -> tuple[list[str], Mapping[str, Spent | None] | None]:
         """The days that were written, and the sums of today where they could be read.
 
         What could not be written is no news to anybody: the ledger has it, and gives it again.

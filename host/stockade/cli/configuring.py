@@ -43,7 +43,7 @@ def set_value(
                 why=field.help,
                 remedy=refused.remedy,
             ) from None
-        state.set_config(name, key, checked)
+        state.set_config(name, key, checked, is_address=field.type == "url")
     print(f"Set {key} of {name}.")
 
 
@@ -51,8 +51,8 @@ def set_value(
 def unset_value(name: Annotated[str, NAME], key: Annotated[str, KEY]) -> None:
     """Take a value away; the manifest's default holds again."""
     with opened() as (_, state):
-        _field(state.require(name), key)
-        state.set_config(name, key, None)
+        field = _field(state.require(name), key)
+        state.set_config(name, key, None, is_address=field.type == "url")
     print(f"{key} of {name} is not set any more.")
 
 

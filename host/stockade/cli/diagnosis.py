@@ -30,12 +30,15 @@ LIMITED_BY = {
 
 
 def doctor(
+    dismiss: Annotated[
+        bool, typer.Option("--dismiss", help="Show the notices of a migration for the last time.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
 ) -> None:
     """Tell what this machine can enforce.
 
     Tries every tier as a worker's start would, and tells layer by layer what held, what did not,
-    why, and what to do.
+    why, and what to do; and what state.db has to say, of a migration or of rows that are damaged.
     """
     import anyio
 
@@ -49,6 +52,7 @@ def doctor(
     settings = _read(home)
     examined = anyio.run(_examine, home, settings or Settings())
     minimum = (settings or Settings()).minimum_tier
+    notices = _notices(home, dismiss=dismiss)
     enough = TIERS.index(examined.tier) >= TIERS.index(minimum)
     if json:
         print_json(
@@ -61,10 +65,14 @@ def doctor(
                 "limits": _limits(examined),
                 "kernel": [_as_json(one) for one in kernel],
                 "host": [_as_json(one) for one in host],
+                "notices": list(notices),
             }
         )
     else:
         _tell(kernel, host, examined, minimum, enough=enough)
+        if notices:
+            print("\nWhat state.db has to say:")
+            print("\n".join(safe(f"  {one}") for one in notices))
     if failed or not enough:
         raise typer.Exit(EXIT_FAILED)
 
@@ -91,6 +99,19 @@ async def _examine(home: Home, settings: Settings) -> Examined:
         place = home.root if _usable(home) else Path(folder) / "home"
         async with Host.open(place, settings=settings) as host:
             return await host.examine()
+
+
+def _notices(home: Home, *, dismiss: bool) -> tuple[str, ...]:
+    """What a migration could not do by itself, and rows that cannot be read, a sentence each."""
+    from stockade.state import State
+
+    if not _usable(home):
+        return ()
+    with State.open(home) as state:
+        told = state.problems()
+        if dismiss:
+            state.dismiss_notices()
+    return told
 
 
 def _usable(home: Home) -> bool:

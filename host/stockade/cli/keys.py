@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from stockade.cli.groups import group
+from stockade.cli.keeping import check_hosts, declared, keep, read_key, require_granted
 from stockade.cli.output import note, print_json, print_table
 from stockade.cli.stored import host_rules, manifest_of, opened
 
 if TYPE_CHECKING:
-    from stockade.state import Installed, Secrets, StoredSecret
-    from stockade_sdk.hosts import HostRule
+    from stockade.state import Secrets, StoredSecret
     from stockade_sdk.permissions import SecretRequest
 
 __all__ = ["advice", "app"]
@@ -49,10 +48,10 @@ def set_secret(
         raise UsageError("--file and --from-environment exclude each other", remedy="give one")
     with opened() as (home, state):
         record = state.require(plugin)
-        wanted = _declared(record, name)
-        _check_granted(record, name)
+        wanted = declared(record, name)
+        require_granted(record, name)
         chosen = host_rules(host or [])
-        _check_hosts(record, chosen)
+        check_hosts(record, chosen)
         secrets = Secrets(home)
         before = {(one.plugin, one.name): one.hosts for one in secrets.list()}
         hosts = chosen or before.get((plugin, name), ())  # a new value, bound as ever
@@ -60,7 +59,7 @@ def set_secret(
             secrets.bind(plugin, name, hosts)
             place = f"is read from the variable {_variable(plugin, name)}"
         else:
-            place = f"is kept in {_keep(secrets, plugin, name, hosts, file=file)}"
+            place = f"is kept in {keep(secrets, plugin, name, read_key(name), hosts, file=file)}"
     goes = [str(rule) for rule in (*wanted.hosts, *hosts)]
     print(f"{name} of {plugin} {place}; it goes to {', '.join(goes) or 'no host yet'}.")
     if wanted.expose:
@@ -90,26 +89,6 @@ def advice(plugin: str) -> str:
     if not any(set(record.operator_hosts) <= hosts for hosts in kept.values()):
         return f"the key is not bound to every host that you allowed; set it again: {commands}"
     return f"the key was refused; set another: {commands}"
-
-
-def _keep(
-    secrets: Secrets, plugin: str, name: str, hosts: tuple[HostRule, ...], *, file: bool
-) -> str:
-    """Keep a value, in the keyring where one works; where it is now, in words."""
-    from stockade.state.os_keyring import os_keyring
-    from stockade.state.vault import VaultFailed
-
-    value = _value(name)
-    if not file:
-        try:
-            vault = os_keyring()
-            secrets.set(plugin, name, value, hosts, vault=vault)
-        except VaultFailed as failed:
-            note(f"note: not in the keyring of this account: it {failed.reason}")
-        else:
-            return f"the keyring of this account ({vault.title})"
-    secrets.set(plugin, name, value, hosts)
-    return str(secrets.path)
 
 
 def _variable(plugin: str, name: str) -> str:
@@ -201,61 +180,3 @@ def _unset_why(secrets: Secrets, plugin: str, name: str) -> str:
     if secrets.source(plugin, name) is None:
         return ""
     return f"it is only in the environment, as {_variable(plugin, name)}: unset that"
-
-
-def _declared(record: Installed, name: str) -> SecretRequest:
-    from stockade.errors import UsageError
-    from stockade_sdk.text import show
-
-    declared = manifest_of(record).permissions.secrets
-    for secret in declared:
-        if secret.name == name:
-            return secret
-    names = ", ".join(secret.name for secret in declared)
-    raise UsageError(
-        f"{record.name} declares no key {show(name)}",
-        why=f"its plugin.toml has {names or 'none'} under [[permissions.secrets]]",
-        remedy=f"give one of these names: {names}" if names else "it needs no key",
-    )
-
-
-def _check_granted(record: Installed, name: str) -> None:
-    from stockade.errors import Refused
-
-    if name not in [secret.name for secret in record.granted.secrets]:
-        raise Refused(
-            f"the key {name} was not granted to {record.name}",
-            remedy=f"grant it: stockade permissions grant {record.name} secrets:{name}",
-        )
-
-
-def _check_hosts(record: Installed, hosts: tuple[HostRule, ...]) -> None:
-    """A key is bound only to hosts that the plugin may reach. Raises Refused."""
-    from stockade.errors import Refused
-
-    allowed = (*record.operator_hosts, *record.granted.network)
-    for rule in hosts:
-        if not any(one.covers(rule) for one in allowed):
-            raise Refused(
-                f"the key was not kept: {record.name} may not reach {rule}",
-                why=f"it may reach {', '.join(map(str, allowed)) or 'no host'}",
-                remedy=f"allow the host: stockade permissions grant {record.name} "
-                f"--allow-host {rule}",
-            )
-
-
-def _value(name: str) -> str:
-    """The value from a hidden prompt or, without a terminal, all of stdin less one line end."""
-    from getpass import getpass
-
-    from stockade.errors import UsageError
-    from stockade.state.secrets import MAX_VALUE
-
-    if sys.stdin.isatty():
-        return getpass(f"{name}: ")
-    content = sys.stdin.buffer.read(4 * MAX_VALUE + 2)
-    try:
-        return content.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        # Without the error's words: they quote what was read.
-        raise UsageError("the value on stdin is not text", remedy="give it in UTF-8") from None

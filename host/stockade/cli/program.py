@@ -49,7 +49,14 @@ VERBS: Final = {
     "validate": Verb("validating", "validate", "Check a plugin without running any of it."),
     "enable": Verb("switching", "enable", "Let a plugin run again."),
     "disable": Verb("switching", "disable", "Keep a plugin installed and let it run no more."),
-    "health": Verb("switching", "health", "Start plugins and ask each how it is."),
+    "health": Verb("health", "health", "Tell how providers are: ask them, and look at requests."),
+    "auth": Verb("auth", "app", "Give providers their keys, and see how they stand."),
+    "models": Verb(
+        "modelling", "app", "List the models there are, ask for them, and look a name up."
+    ),
+    "aliases": Verb("aliasing", "app", "Give models names of your own."),
+    "routes": Verb("routing", "app", "Say where requests go, capability by capability."),
+    "providers": Verb("registered", "app", "Show the providers of the installed plugins."),
     "logs": Verb("logs", "logs", "Show what a plugin printed and did."),
     "doctor": Verb("diagnosis", "doctor", "Tell what this machine can enforce."),
     "config": Verb("configuring", "app", "Set and show what a plugin is configured with."),

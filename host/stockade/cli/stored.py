@@ -28,9 +28,9 @@ def opened() -> Iterator[tuple[Home, State]]:
 
 def manifest_of(record: Installed) -> Manifest:
     """What an installed plugin says of itself."""
-    from stockade_sdk.manifest import read_manifest
+    from stockade.state.manifests import manifest_of as kept
 
-    return read_manifest(record.manifest)
+    return kept(record)
 
 
 def host_rules(texts: list[str]) -> tuple[HostRule, ...]:

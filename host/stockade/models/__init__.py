@@ -10,7 +10,13 @@ vendors' model lists and health reports fit to be kept and shown.
 from stockade.models.amounts import per_million, per_token
 from stockade.models.catalogue import Listed, Merged, Source, merge
 from stockade.models.discovery import Accepted, Refused, accept, stale, to_ask
-from stockade.models.export import export_json, exported, provider_order
+from stockade.models.export import (
+    as_row,
+    export_json,
+    exported,
+    price_row,
+    provider_order,
+)
 from stockade.models.finding import (
     AmbiguousModelRoute,
     ModelNotFound,
@@ -36,6 +42,7 @@ __all__ = [
     "Source",
     "accept",
     "age_of",
+    "as_row",
     "checked_health",
     "checked_models",
     "estimate",
@@ -46,6 +53,7 @@ __all__ = [
     "merge",
     "per_million",
     "per_token",
+    "price_row",
     "provider_order",
     "settle",
     "stale",

@@ -9,7 +9,7 @@ import msgspec
 
 from stockade_sdk.capability import ModelInfo, Price, Rates
 
-__all__ = ["export_json", "exported", "provider_order"]
+__all__ = ["as_row", "export_json", "exported", "price_row", "provider_order"]
 
 # The order of the first design; all others come after these by their names.
 LEADING: Final = ("openai", "anthropic", "openrouter")
@@ -32,11 +32,12 @@ def export_json(models: Iterable[ModelInfo]) -> bytes:
     """``{"models": [...]}`` in the fixed order, every key in its place: equal models give equal
     bytes, however they came. Money is decimal text, USD per 1,000,000 tokens; unknown is null.
     """
-    rows = [_row(model) for model in exported(models)]
+    rows = [as_row(model) for model in exported(models)]
     return msgspec.json.format(msgspec.json.encode({"models": rows}), indent=2) + b"\n"
 
 
-def _row(model: ModelInfo) -> dict[str, Any]:
+def as_row(model: ModelInfo) -> dict[str, Any]:
+    """One model of it."""
     return {
         "provider": model.provider,
         "id": model.id,
@@ -46,11 +47,14 @@ def _row(model: ModelInfo) -> dict[str, Any]:
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
         "aliases": list(model.aliases),
-        "price": None if model.price is None else _price(model.price),
+        "price": price_row(model.price),
     }
 
 
-def _price(price: Price) -> dict[str, Any]:
+def price_row(price: Price | None) -> dict[str, Any] | None:
+    """What a model costs, every rate in its place; None where nobody said."""
+    if price is None:
+        return None
     tiers = sorted(price.tiers, key=lambda tier: tier.above)
     return {**_rates(price), "tiers": [{"above": tier.above, **_rates(tier)} for tier in tiers]}
 

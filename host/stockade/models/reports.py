@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ from stockade_sdk.text import TextRefused, check_plain_text
 __all__ = ["checked_health", "checked_models"]
 
 MAX_MODELS: Final = 5_000  # the longest list known, OpenRouter's, has some 400
+MAX_LOOKED_AT: Final = 2 * MAX_MODELS  # of a list, for it may hold anything, and many times
+MAX_ALIASES: Final = MAX_MODELS  # of all models of a list together
 MAX_ID_CHARS: Final = 200  # as in manifests
 MAX_NAME_CHARS: Final = 120
 MAX_WORDS: Final = 64  # features or aliases of one model
@@ -32,16 +35,18 @@ MAX_LATENCY_MS: Final = 24 * 3600 * 1000.0
 def checked_models(plugin: str, models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
     """A vendor's models in its order, each id once, with ``plugin`` as their provider.
 
-    Models without a usable id are left out, and so is what goes beyond MAX_MODELS.
+    Models without a usable id are left out, and so is what goes beyond MAX_MODELS. An alias is that
+    of the first model which has it.
     """
     found: dict[str, ModelInfo] = {}
-    for model in models:
+    named: dict[str, None] = {}
+    for model in islice(models, MAX_LOOKED_AT):
         id = _word(model.id, MAX_ID_CHARS)
         if id is None or id in found:
             continue
         if len(found) >= MAX_MODELS:
             break
-        found[id] = _checked(plugin, id, model)
+        found[id] = _checked(plugin, id, model, named)
     return tuple(found.values())
 
 
@@ -58,7 +63,12 @@ def checked_health(report: HealthReport, took_ms: float) -> HealthReport:
     )
 
 
-def _checked(plugin: str, id: str, model: ModelInfo) -> ModelInfo:
+def _checked(plugin: str, id: str, model: ModelInfo, named: dict[str, None]) -> ModelInfo:
+    """The model as far as it can be; its aliases are put with those that are ``named`` already."""
+    aliases = tuple(
+        alias for alias in _words(model.aliases, MAX_ID_CHARS) if alias != id and alias not in named
+    )[: MAX_ALIASES - len(named)]
+    named.update(dict.fromkeys(aliases))
     return replace(
         model,
         id=id,
@@ -68,7 +78,7 @@ def _checked(plugin: str, id: str, model: ModelInfo) -> ModelInfo:
         features=_words(model.features, MAX_WORD_CHARS),
         context_tokens=_tokens(model.context_tokens),
         max_output_tokens=_tokens(model.max_output_tokens),
-        aliases=tuple(alias for alias in _words(model.aliases, MAX_ID_CHARS) if alias != id),
+        aliases=aliases,
         price=_price(model.price),
     )
 

@@ -148,26 +148,31 @@ def _new_aliases(
     aliases: Mapping[str, str],
     models: Iterable[ModelInfo],
 ) -> dict[str, str]:
-    """The aliases that hide nothing; names that differ by case alone are taken for the same."""
+    """The aliases that hide nothing; names that differ by case alone are taken for the same, but
+    for one and the same target, whose name is looked up as it is written.
+    """
     wanted = {target: alias for target, alias in own.items() if alias is not None}
     if not wanted:
         return {}
     users = {name.strip().casefold(): meaning for name, meaning in aliases.items()}
     meant: dict[str, set[str]] = {}
+    written: set[str] = set()
     for model in models:
         target = f"{model.provider}/{model.id}"
         for name in (model.id, *model.aliases, target):
             meant.setdefault(name.casefold(), set()).add(target)
+            written.add(name)
     found: dict[str, str] = {}
     for target, alias in wanted.items():
+        if aliases.get(alias) == target:
+            continue
         folded = alias.casefold()
-        if folded in users:
-            if users[folded] != target:
-                notes.warn("alias_in_use", f"{show(alias)} is an alias of yours", (alias,))
+        if users.get(folded, target) != target:
+            notes.warn("alias_in_use", f"{show(alias)} is an alias of yours", (alias,))
         elif others := sorted(meant.get(folded, set()) - {target}):
             hidden = ", ".join(others[:3])
             notes.warn("alias_hides", f"{show(alias)} would hide {hidden}", (alias,))
-        elif folded not in meant:  # else the name means the target without it
+        elif alias not in written:  # else the name means the target without it
             found[alias] = target
             users[folded] = target
     return found

@@ -6,15 +6,16 @@ other plugins stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
 from typing import Final
 
 from stockade.registry.diagnostics import Diagnostic, Notes, plain
 from stockade.registry.registration import AuthMethod, Registration
 from stockade.registry.registry import ProviderRegistry
+from stockade.state.manifests import manifest_of
 from stockade.state.records import Installed
-from stockade_sdk.manifest import Manifest, ManifestError, read_manifest
+from stockade_sdk.manifest import Manifest, ManifestError
 from stockade_sdk.permissions import SecretRequest
 
 __all__ = ["SHIPPED", "SHIPPED_ALIASES", "registration_of", "registry_of"]
@@ -33,21 +34,16 @@ SHIPPED_ALIASES: Final = MappingProxyType(
 )
 
 
-def registry_of(
-    records: Iterable[Installed],
-    shipped: Collection[str],
-    read: Callable[[str], Manifest] = read_manifest,
-) -> ProviderRegistry:
+def registry_of(records: Iterable[Installed], shipped: Collection[str]) -> ProviderRegistry:
     """Every installed plugin's provider, in the order of ``records``.
 
-    ``shipped`` are the names of plugins that came with this host: their ids are reserved. ``read``
-    reads a manifest's text (some 10 ms; a caller may know it already), or raises ManifestError.
+    ``shipped`` are the names of plugins that came with this host: their ids are reserved.
     """
     registry = ProviderRegistry(builtin=shipped)
     broken: list[Diagnostic] = []
     for record in records:
         try:
-            manifest = read(record.manifest)
+            manifest = manifest_of(record)
         except ManifestError as error:
             notes = Notes(record.name)
             notes.error("invalid_manifest", f"{record.name}: {plain(str(error), 500)}")

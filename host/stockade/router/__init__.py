@@ -1,9 +1,10 @@
 """Which targets a request goes to, in which order, and what follows when one of them fails."""
 
-from .aliases import check_alias, shadowings
+from .aliases import check_alias, kept_target, shadowings
 from .breaker import Breaker, Standing
 from .catalogue import Catalogue, Target
 from .dispatch import CallsWorkers, Dispatcher
+from .entries import check_entries
 from .explain import Considered, Explanation, LeftOut, explain
 from .plan import Needs, Plan, candidates, needs_of, outgrown, why_not
 from .presets import Preset, apply, preset, presets
@@ -43,7 +44,9 @@ __all__ = [
     "begin",
     "candidates",
     "check_alias",
+    "check_entries",
     "explain",
+    "kept_target",
     "needs_of",
     "outgrown",
     "preset",

@@ -11,6 +11,7 @@ from .resolve import (
     CAPABILITIES,
     Aliases,
     NoSuchModel,
+    Resolved,
     declared_over,
     hidden_by,
     resolve,
@@ -37,9 +38,23 @@ def check_alias(
         found = resolve(name, catalogue, aliases={**aliases, name: target})
     except NoSuchModel as missing:
         hidden = hidden_by(name, (), catalogue)
-        gone = RuntimeWarning("alias_target_missing", str(missing))
-        return (gone,) if hidden is None else (hidden, gone)
-    return (*found.warnings, *_unlisted(found.targets, catalogue))
+        missed = RuntimeWarning("alias_target_missing", str(missing))
+        return (missed,) if hidden is None else (hidden, missed)
+    gone = [RuntimeWarning("alias_target_unlisted", text) for text in unlisted(found, catalogue)]
+    return (*found.warnings, *gone)
+
+
+def kept_target(target: str, catalogue: Catalogue, aliases: Aliases) -> str:
+    """``target`` as it is to be kept: what only plugins give a meaning as the ``plugin/model`` it
+    means now, for another plugin may list that name tomorrow. The rest stays as it is.
+    """
+    if target in aliases:
+        return target
+    try:
+        found = resolve(target, catalogue, aliases=aliases, suggest=False)
+    except NoSuchModel:
+        return target
+    return found.targets[0].name if found.targets else target
 
 
 def shadowings(catalogue: Catalogue, aliases: Aliases) -> tuple[RuntimeWarning, ...]:
@@ -72,15 +87,14 @@ def _require_name(name: str) -> None:
     raise UsageError(f"{shown(name)} cannot be an alias", why=fault, remedy="choose another name")
 
 
-def _unlisted(targets: tuple[Target, ...], catalogue: Catalogue) -> list[RuntimeWarning]:
+def unlisted(found: Resolved, catalogue: Catalogue) -> list[str]:
     """Models that no list has, of plugins that have a list; they are passed on as they are."""
-    warnings = []
-    for target in targets:
-        listed = catalogue.models.get(target.plugin, ())
-        if target.info is None and any(one.model != DEFAULT_MODEL for one in listed):
-            message = f"no list has {shown(target.name)}; {target.plugin} gets it as it is"
-            warnings.append(RuntimeWarning("alias_target_unlisted", message))
-    return warnings
+    return [
+        f"no list has {shown(target.name)}; {target.plugin} gets it as it is"
+        for target in found.targets
+        if target.info is None
+        and any(one.model != DEFAULT_MODEL for one in catalogue.models.get(target.plugin, ()))
+    ]
 
 
 def _hidden_alias(

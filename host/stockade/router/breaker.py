@@ -100,16 +100,14 @@ class Breaker:
         if not self._entries:
             return ()
         now = self._clock()
-        probed = tuple(
-            name
-            for name in self._names(target)
-            if (entry := self._entries.get(name)) is not None
-            and entry.rested
-            and entry.until <= now
-            and self._probes.get(name, now) <= now
-        )
-        for name in probed:
-            self._probes[name] = now + MAX_PROBE_S
+        probed: tuple[str, ...] = ()
+        for name in self._names(target):
+            entry = self._entries.get(name)
+            if entry is None or not entry.rested or entry.until > now:
+                continue
+            if self._probes.get(name, now) <= now:
+                self._probes[name] = now + MAX_PROBE_S
+                probed = (*probed, name)
         if probed:
             self._stale()
         return probed
@@ -142,7 +140,8 @@ class Breaker:
         self._outages.answered(target.plugin)
         if self._entries:
             for name in self._names(target):
-                self._drop(name)
+                if name in self._entries:
+                    self._drop(name)
 
     def reset(self, plugin: str) -> None:
         """Forget all of a plugin: its settings or version changed, or it is to be tried again."""

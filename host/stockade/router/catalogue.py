@@ -52,19 +52,24 @@ class Catalogue:
     ``models`` pairs a plugin's name with one of its models, in the plugin's own order; the first of
     two equal ids stays. A plugin without a list of models stands here with one called ``default``.
     ``full`` is by ``plugin/model``, ``short`` by the model's id alone, ``aliases`` by what plugins
-    declare. Never changed once built.
+    declare. ``disabled`` are plugins that may not run, whose full ids are nobody else's. Never
+    changed once built.
     """
 
-    __slots__ = ("_sorted", "_stairs", "aliases", "full", "models", "plugins", "short")
+    __slots__ = ("_sorted", "_stairs", "aliases", "disabled", "full", "models", "plugins", "short")
 
     def __init__(
-        self, models: Iterable[tuple[str, ModelInfo]], plugins: Iterable[str] = ()
+        self,
+        models: Iterable[tuple[str, ModelInfo]],
+        plugins: Iterable[str] = (),
+        disabled: Iterable[str] = (),
     ) -> None:
+        self.disabled = frozenset(disabled)
         self.plugins: dict[str, int] = {name: at for at, name in enumerate(dict.fromkeys(plugins))}
         self.full: dict[str, Target] = {}
         self.short: dict[str, tuple[Target, ...]] = {}
-        self.aliases: dict[str, tuple[Target, ...]] = {}
         by_plugin: dict[str, list[Target]] = {}
+        by_alias: dict[str, list[Target]] = {}  # lists: one alias may be that of every model
         for plugin, info in models:
             target = Target(plugin, info.id, info)
             if target.name in self.full:
@@ -73,10 +78,9 @@ class Catalogue:
             by_plugin.setdefault(plugin, []).append(target)
             self.short[info.id] = (*self.short.get(info.id, ()), target)
             for alias in dict.fromkeys(info.aliases):
-                self.aliases[alias] = (*self.aliases.get(alias, ()), target)
-        self.models: dict[str, tuple[Target, ...]] = {
-            plugin: tuple(targets) for plugin, targets in by_plugin.items()
-        }
+                by_alias.setdefault(alias, []).append(target)
+        self.aliases: dict[str, tuple[Target, ...]] = _as_tuples(by_alias)
+        self.models: dict[str, tuple[Target, ...]] = _as_tuples(by_plugin)
         self._sorted: tuple[list[str], list[str]] | None = None
         self._stairs: dict[tuple[Capability, tuple[str, ...]], tuple[Stairs, ...]] = {}
 
@@ -139,6 +143,10 @@ class Catalogue:
             )
         }
         return tuple(difflib.get_close_matches(wanted, pool, SUGGESTIONS))
+
+
+def _as_tuples(found: dict[str, list[Target]]) -> dict[str, tuple[Target, ...]]:
+    return {name: tuple(targets) for name, targets in found.items()}
 
 
 def _rising(models: Iterable[Target], capability: Capability, features: tuple[str, ...]) -> Stairs:

@@ -221,7 +221,7 @@ def read_entry(entry: str, catalogue: Catalogue, aliases: Aliases) -> tuple[Targ
     if listed is not None and entry not in aliases:  # as most are, and resolving takes longer
         return (listed,)
     try:
-        targets = resolve(entry, catalogue, aliases=aliases, suggest=False).targets
+        targets = resolve(entry, catalogue, aliases=aliases, suggest=False, in_full=True).targets
     except UsageError as error:
         return str(error)
     return targets or "a route leads to targets, not to another route"

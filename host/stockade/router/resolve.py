@@ -20,6 +20,7 @@ from stockade_sdk.capability import Capability, RuntimeWarning
 from .catalogue import MAX_SHOWN_CHARS, Catalogue, Target
 
 AUTO = "auto"
+MAX_SHOWN_CANDIDATES = 10  # any number of models may have one name
 
 Aliases = Mapping[str, str | Sequence[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
@@ -56,7 +57,7 @@ class NoSuchModel(UsageError):
         super().__init__(
             f"there is no model called {shown(model)}",
             why=why or "it is no alias, no model that a plugin lists, and no plugin/model",
-            remedy=f"{near}`stockade inspect PLUGIN` shows what there is",
+            remedy=f"{near}`stockade models list` shows what there is",
         )
 
 
@@ -65,9 +66,11 @@ class AmbiguousModel(UsageError):
 
     def __init__(self, model: str, candidates: tuple[str, ...]) -> None:
         self.model, self.candidates = model, candidates
+        more = len(candidates) - MAX_SHOWN_CANDIDATES
+        named = ", ".join(candidates[:MAX_SHOWN_CANDIDATES])
         super().__init__(
             f"the model name {shown(model)} is ambiguous",
-            why=f"it may mean {', '.join(candidates)}",
+            why=f"it may mean {named}" + (f", or {more} others" if more > 0 else ""),
             remedy="write one in full, or name one with `stockade aliases set`",
         )
 
@@ -92,13 +95,15 @@ def resolve(
     plugin: str | None = None,
     default_plugin: str | None = None,
     suggest: bool = True,
+    in_full: bool = False,
 ) -> Resolved:
     """What ``name`` means.
 
     ``aliases`` are the operator's: an alias may lead to another name or to several in order.
     ``plugin`` confines the answer to one plugin, which then also takes names that nobody lists.
     ``default_plugin`` takes names that mean nothing else. ``suggest``: an unknown name is compared
-    with known ones, which takes some ms.
+    with known ones, which takes some ms. ``in_full``: what has a slash is the operator's alias or a
+    full id, never what another plugin calls a model of its own.
 
     Raises NoSuchModel, AmbiguousModel, AliasLoop, or NotInstalled for a ``plugin`` that is not
     there.
@@ -111,19 +116,15 @@ def resolve(
         hidden = hidden_by(name, targets, catalogue)
         warnings = () if hidden is None else (hidden,)
         return Resolved(targets, MatchedBy.USER_ALIAS, capability, warnings)
-    found = _plain(name, catalogue)
+    found = _plain(name, catalogue, in_full=in_full)
     if found is not None:
         return found
     if default_plugin is not None and name:
         target = catalogue.target(default_plugin.strip().lower(), name)
         return Resolved((target,), MatchedBy.DEFAULT_PLUGIN)
-    prefix, slash, _ = name.partition("/")
-    why = (
-        f"no plugin called {shown(prefix)} is installed and enabled, and none lists such a model"
-        if slash
-        else ""
+    raise NoSuchModel(
+        name, catalogue.near(name, aliases) if suggest else (), _why_none(name, catalogue)
     )
-    raise NoSuchModel(name, catalogue.near(name, aliases) if suggest else (), why)
 
 
 def hidden_by(
@@ -137,7 +138,8 @@ def hidden_by(
         hidden: tuple[Target, ...] = (full,)
     else:
         hidden = catalogue.aliases.get(name) or catalogue.short.get(name, ())
-    if not hidden or hidden == targets:
+    # One of several is what the error for the plain name asks for, and hides nothing.
+    if not hidden or (targets and set(targets) <= set(hidden)):
         return None
     return _shadowing(f"your alias {shown(name)} hides {', '.join(one.name for one in hidden)}")
 
@@ -152,7 +154,21 @@ def declared_over(name: str, catalogue: Catalogue) -> RuntimeWarning | None:
     return _shadowing(f"the alias {shown(name)} of {owners} hides {others}")
 
 
-def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
+def _why_none(name: str, catalogue: Catalogue) -> str:
+    """Why a name means nothing, where there is more to say than that."""
+    prefix, slash, _ = name.partition("/")
+    if not slash:
+        return ""
+    if _plugin_of(name) in catalogue.disabled:
+        return f"the plugin {shown(prefix)} is disabled"
+    return f"no plugin called {shown(prefix)} is installed and enabled, and none lists such a model"
+
+
+def _plugin_of(name: str) -> str:
+    return name.partition("/")[0].strip().lower()
+
+
+def _plain(name: str, catalogue: Catalogue, *, in_full: bool = False) -> Resolved | None:
     """A name that is no alias of the operator's."""
     if name == AUTO:
         return Resolved((), MatchedBy.AUTO)
@@ -161,6 +177,8 @@ def _plain(name: str, catalogue: Catalogue) -> Resolved | None:
     full = catalogue.by_full_id(name)
     if full is not None:
         return Resolved((full,), MatchedBy.FULL_ID)
+    if "/" in name and (in_full or _plugin_of(name) in catalogue.disabled):
+        return None
     declared = catalogue.aliases.get(name)
     if declared:
         target = _only(name, declared)
@@ -195,7 +213,7 @@ def _followed(
         if value is not None:
             path = (*path, name)
     if value is None:
-        found = _plain(name, catalogue)
+        found = _plain(name, catalogue, in_full=True)
         if found is None:
             near = catalogue.near(name) if suggest else ()
             raise NoSuchModel(name, near, f"the alias {shown(path[0])} leads to it")

@@ -177,6 +177,13 @@ def _has_content(path: Path) -> bool:
         return False
 
 
+def _has_room(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail > 0
+    except OSError:
+        return True
+
+
 def _says_not_writable(error: OSError | sqlite3.OperationalError) -> bool:
     if isinstance(error, OSError):
         return error.errno in _NOT_WRITABLE
@@ -214,6 +221,8 @@ def _in_words(path: Path, error: sqlite3.OperationalError) -> tuple[str, str, st
             return f"{path} cannot be used", why, "try again when that one is done"
         case sqlite3.SQLITE_FULL:
             return f"{path} cannot be written", "the disk is full", "make room and try again"
+        case sqlite3.SQLITE_IOERR if not _has_room(path):  # where not even `-shm` can be made
+            return f"{path} cannot be used", "the disk is full", "make room and try again"
         case sqlite3.SQLITE_READONLY:
             return f"{path} cannot be written", str(error), _WRITABLE
         case sqlite3.SQLITE_ERROR:  # a statement does not fit: its tables are not ours

@@ -6,6 +6,7 @@ killed at any point leaves the state before or after it.
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -16,7 +17,8 @@ from stockade.settings import Home
 from stockade.state.attempts import Attempts
 from stockade.state.connection import Database, open_database
 from stockade.state.learnt import Learnt, clear_rests
-from stockade.state.lists import Lists
+from stockade.state.lists import Lists, clear_list
+from stockade.state.lost import keep_what_was
 from stockade.state.policies import Policies
 from stockade.state.records import (
     COLUMNS,
@@ -26,7 +28,7 @@ from stockade.state.records import (
     from_row,
     to_row,
 )
-from stockade.state.rows import Row, Switch, Told, sift, storable
+from stockade.state.rows import PluginName, Row, Switch, Told, sift, storable
 from stockade.state.schema import VERSION, migrate
 from stockade_sdk.manifest.config_values import ConfigValue
 from stockade_sdk.text import show
@@ -65,11 +67,15 @@ class State:
     def open(cls, home: Home) -> Self:
         """Open or create the file, for reading alone where it may not be written.
 
-        Raises `StateError`: unreadable, damaged, of a newer version, or of an older one that may
-        not be written.
+        Raises `StateError`: unreadable, damaged, emptied, of a newer version, or of an older one
+        that may not be written.
         """
         home.ensure()
-        return cls(open_database(home.state_db, migrate, VERSION))
+        notice = keep_what_was(home)
+        state = cls(open_database(home.state_db, migrate, VERSION))
+        if notice is not None:
+            state._notice(notice)
+        return state
 
     @property
     def writable(self) -> bool:
@@ -114,12 +120,20 @@ class State:
         )
 
     def notices(self) -> tuple[str, ...]:
-        """What a migration could not do by itself, until it is dismissed."""
+        """What a migration could not do by itself, and that the file was made anew where there had
+        been one; until it is dismissed.
+        """
         with self._database.reading() as connection:
             rows = connection.execute("SELECT text FROM notices ORDER BY id").fetchall()
         told: Told = []
         texts = sift("notices", rows, lambda row: msgspec.convert(row[0], str), told)
         return (*texts, *told)
+
+    def _notice(self, text: str) -> None:
+        with self._database.writing(durable=True) as connection:
+            connection.execute(
+                "INSERT INTO notices (text, created_at) VALUES (?, ?)", (text, time.time())
+            )
 
     def dismiss_notices(self) -> None:
         with self._database.writing(durable=True) as connection:
@@ -193,28 +207,53 @@ class State:
         with self._database.writing(durable=True) as connection:
             connection.execute("DELETE FROM removals WHERE name = ?", (name,))
 
-    def set_config(self, name: str, key: str, value: ConfigValue | None) -> None:
-        """Set one key, or take it away with None. Checks no type. Raises `NotInstalled`."""
+    def set_config(
+        self, name: str, key: str, value: ConfigValue | None, *, is_address: bool = False
+    ) -> None:
+        """Set one key, or take it away with None. Checks no type. Raises `NotInstalled`.
+
+        Another address is another vendor: what was listed at the old one is forgotten, or a shorter
+        list of the new one's would be refused as one that shrank.
+        """
         self.require(name)
         with self._database.writing(durable=True) as connection:
             row = connection.execute(
                 "SELECT config_json FROM provider_configs WHERE id = ?", (name,)
             ).fetchone()
             config = {} if row is None else msgspec.json.decode(row[0], type=dict[str, ConfigValue])
-            config.pop(key, None)
+            before = config.pop(key, None)
             if value is not None:
                 config[key] = value
+            if is_address and value != before:
+                clear_list(connection, name)
             if _is_installed(connection, name):  # another process removed it: it stays removed
                 _put_config(connection, name, config)
                 clear_rests(connection, name)
 
     def set_state(self, name: str, state: str, last_error: str | None = None) -> None:
-        """Record where the plugin stands (see `PLUGIN_STATES`). Raises `NotInstalled`."""
-        if state not in PLUGIN_STATES:
-            raise ValueError(f"{state!r} is none of {', '.join(PLUGIN_STATES)}")
+        """Record where the plugin stands (see `PLUGIN_STATES`). Raises `NotInstalled`.
+
+        One that may run again begins with a clean record: nobody rests.
+        """
+        _check_state(state)
         error = None if last_error is None else storable(last_error, MAX_ERROR_CHARS)
         self._change(
-            name, lambda found: msgspec.structs.replace(found, state=state, last_error=error)
+            name,
+            lambda found: msgspec.structs.replace(found, state=state, last_error=error),
+            afresh=lambda found: state == "enabled" and not found.enabled,
+        )
+
+    def note_state(self, name: str, state: str, last_error: str | None = None) -> None:
+        """Record what a host saw become of the plugin. One that was disabled meanwhile stays so.
+        Raises `NotInstalled`.
+        """
+        _check_state(state)
+        error = None if last_error is None else storable(last_error, MAX_ERROR_CHARS)
+        self._change(
+            name,
+            lambda found: msgspec.structs.replace(
+                found, state="disabled" if found.state == "disabled" else state, last_error=error
+            ),
         )
 
     def set_grants(self, plugin: Installed) -> None:
@@ -224,7 +263,7 @@ class State:
             lambda found: msgspec.structs.replace(
                 found, granted=plugin.granted, operator_hosts=plugin.operator_hosts
             ),
-            afresh=True,
+            afresh=lambda found: True,
         )
 
     def _list(self, told: Told) -> tuple[Installed, ...]:
@@ -238,14 +277,20 @@ class State:
             return tuple(sift("removals", rows, _removal, told))
 
     def _change(
-        self, name: str, change: Callable[[Installed], Installed], *, afresh: bool = False
+        self,
+        name: str,
+        change: Callable[[Installed], Installed],
+        *,
+        afresh: Callable[[Installed], bool] = lambda found: False,
     ) -> None:
+        """Change the plugin's row; where `afresh` says so of the old one, nobody rests any more."""
         self.require(name)
         with self._database.writing(durable=True) as connection:
             row = connection.execute(_SELECT + " WHERE plugins.name = ?", (name,)).fetchone()
             if row is not None:  # gone since: another process removed it, and it stays removed
-                connection.execute(_UPSERT, to_row(change(from_row(row))))
-                if afresh:
+                found = from_row(row)
+                connection.execute(_UPSERT, to_row(change(found)))
+                if afresh(found):
                     clear_rests(connection, name)
 
 
@@ -261,8 +306,13 @@ def _installed(name: str, row: Row) -> Installed:
 
 
 def _removal(row: Row) -> Removal:
-    name, keep_data = msgspec.convert(row, tuple[str, Switch])
+    name, keep_data = msgspec.convert(row, tuple[PluginName, Switch])
     return Removal(name=name, keep_data=bool(keep_data))
+
+
+def _check_state(state: str) -> None:
+    if state not in PLUGIN_STATES:
+        raise ValueError(f"{state!r} is none of {', '.join(PLUGIN_STATES)}")
 
 
 def _is_installed(connection: sqlite3.Connection, name: str) -> bool:

@@ -1,5 +1,6 @@
 """What outlives a run of the host: who rests, what was spent, how the last checks went."""
 
+import re
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ MAX_SPENT_ROWS = 10_000  # of all days; a thousand plugins a day
 MAX_SCOPE = 700  # characters: a plugin, a slash, a model
 MAX_DETAIL = 4_000
 SALT_BYTES = 16
+_PRINT = re.compile(r'@[^/"]*')  # of a key, in a scope
 _SALT = "SELECT value FROM salts WHERE name = 'keys'"
 
 
@@ -52,10 +54,15 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 _SPENT = Spent.__struct_fields__
+_DAMAGED = -1  # in the place of a count that is none, and so of the sum of it and any other
+_SUM = (
+    f"CASE WHEN typeof({{0}}) = 'integer' AND {{0}} >= 0"
+    f" THEN min({{0}} + excluded.{{0}}, {MAX_COUNT}) ELSE {_DAMAGED} END"
+)
 _ADD = (
     f"INSERT INTO budget_counters (day, plugin, {', '.join(_SPENT)}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
     " ON CONFLICT (day, plugin) DO UPDATE SET "
-    + ", ".join(f"{name} = min({name} + excluded.{name}, {MAX_COUNT})" for name in _SPENT)
+    + ", ".join(f"{name} = {_SUM.format(name)}" for name in _SPENT)
 )
 
 
@@ -108,16 +115,21 @@ class Learnt:
                 )
         return kept or made
 
-    def spent(self, day: str) -> dict[str, Spent]:
-        """By plugin, for a day of UTC as in "2026-01-31"."""
-        return dict(self._counters([], "WHERE day = ?", (day,)))
+    def spent(self, day: str) -> dict[str, Spent | None]:
+        """By plugin, for a day of UTC as in "2026-01-31"; None where its row is damaged, so that it
+        may have spent any amount.
+        """
+        rows = self._counters("WHERE day = ?", (day,))
+        damaged = {row[1]: None for row in rows if isinstance(row[1], str)}
+        return {**damaged, **dict(sift("budget_counters", rows, _spent, []))}
 
     def add_spent(self, day: str, spent: Mapping[str, Spent]) -> None:
         """Add to the day's counters of these plugins, whoever else adds to them at the same time.
 
-        A count stays within 0 and `MAX_COUNT`. Kept are the `MAX_DAYS` days that were begun last:
-        by the order of writing and not by name, so that a clock which jumps to another year and
-        back does not cost the counters of today. Raises ValueError for what is no day.
+        A count stays within 0 and `MAX_COUNT`, and what is damaged stays damaged. Kept are the
+        `MAX_DAYS` days that were begun last: by the order of writing and not by name, so that a
+        clock which jumps to another year and back does not cost the counters of today. Raises
+        ValueError for what is no day.
         """
         date.fromisoformat(day)
         rows = [
@@ -156,24 +168,24 @@ class Learnt:
         """What cannot be read, a sentence each."""
         told: Told = []
         self._rests(told)
-        self._counters(told)
+        sift("budget_counters", self._counters(), _spent, told, key=2)
         self._checks(told)
         return tuple(told)
 
-    def _counters(
-        self, told: Told, where: str = "", values: tuple[str, ...] = ()
-    ) -> list[tuple[str, Spent]]:
+    def _counters(self, where: str = "", values: tuple[str, ...] = ()) -> list[Row]:
         query = f"SELECT day, plugin, {', '.join(_SPENT)} FROM budget_counters {where}"  # noqa: S608
         with self._database.reading() as connection:
-            rows = connection.execute(query, values).fetchall()
-        return sift("budget_counters", rows, _spent, told, key=2)
+            return connection.execute(query, values).fetchall()
 
     def _rests(self, told: Told) -> dict[str, Rest]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT scope, failures, failed_at, until, kind FROM cooldowns ORDER BY failed_at"
             ).fetchall()
-        return dict(sift("cooldowns", rows, _rest, told))
+        mine: Told = []
+        found = dict(sift("cooldowns", rows, _rest, mine))
+        told += [_PRINT.sub("@...", text) for text in mine]  # prints of keys are nobody's to see
+        return found
 
     def _checks(self, told: Told) -> dict[str, Checked]:
         with self._database.reading() as connection:

@@ -9,7 +9,7 @@ from stockade.state.connection import Database
 from stockade.state.rows import Moment, Row, Told, sift
 from stockade_sdk.capability import ModelInfo
 
-__all__ = ["MAX_MODELS", "Lists", "ModelList"]
+__all__ = ["MAX_MODELS", "Lists", "ModelList", "clear_list"]
 
 MAX_MODELS = 10_000  # of one provider; the longest known list, OpenRouter's, has some hundreds
 
@@ -53,7 +53,7 @@ class Lists:
         age = (found.fetched_at, found.ttl_s)
         rows = [(provider, one.id, msgspec.json.encode(one).decode(), *age) for one in found.models]
         with self._database.writing(durable=False) as connection:
-            _forget(connection, provider)
+            clear_list(connection, provider)
             if connection.execute("SELECT 1 FROM plugins WHERE name = ?", (provider,)).fetchone():
                 connection.executemany(
                     "INSERT OR REPLACE INTO model_catalog_cache"
@@ -64,7 +64,7 @@ class Lists:
 
     def forget(self, provider: str) -> None:
         with self._database.writing(durable=False) as connection:
-            _forget(connection, provider)
+            clear_list(connection, provider)
 
     def problems(self) -> tuple[str, ...]:
         """What cannot be read, a sentence each."""
@@ -102,5 +102,6 @@ def _list(ones: list[_Listed]) -> ModelList:
     )
 
 
-def _forget(connection: sqlite3.Connection, provider: str) -> None:
+def clear_list(connection: sqlite3.Connection, provider: str) -> None:
+    """Forget a provider's list within a change of something else."""
     connection.execute("DELETE FROM model_catalog_cache WHERE provider_id = ?", (provider,))

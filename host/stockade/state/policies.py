@@ -1,5 +1,6 @@
 """The routes and aliases that verbs set. They hold over those of `stockade.toml`: `app` merges."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -37,20 +38,17 @@ class Policies:
         """Keep a route in place of the one there was. Raises `UsageError`: no targets, too many,
         or one that is none. Whether they exist is not looked at.
         """
-        if not 0 < len(policy.targets) <= MAX_TARGETS:
-            raise UsageError(
-                f"a route of {len(policy.targets)} targets", remedy=f"give 1 to {MAX_TARGETS}"
-            )
-        for target in policy.targets:
-            _check(target, "a target", "write plugin/model or an alias")
-        timeout = None if policy.timeout_s is None else max(1, round(policy.timeout_s * 1000))
-        row = (str(capability), *split(policy.primary), write_chain(policy.fallbacks))
+        self.set_routes({capability: policy})
+
+    def set_routes(self, routes: Mapping[Capability, RoutingPolicy]) -> None:
+        """The same for several, all of them or none."""
+        rows = [_row(capability, policy) for capability, policy in routes.items()]
         with self._database.writing(durable=True) as connection:
-            connection.execute(
+            connection.executemany(
                 "INSERT OR REPLACE INTO routing_policies (capability, primary_provider_id,"
                 " primary_model, fallback_chain_json, timeout_ms, retry_count, enabled)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*row, timeout, policy.retries, int(policy.enabled)),
+                rows,
             )
 
     def unset_route(self, capability: Capability) -> bool:
@@ -69,11 +67,16 @@ class Policies:
         """Keep an alias in place of the one there was. Raises `UsageError`: no name, no target, or
         too many. Whether the target exists, or leads back, is not looked at.
         """
-        _check(name, "a name", "write letters, digits and . _ : / @ + -")
-        _check(target, "a target", "write plugin/model or another alias")
+        self.set_aliases({name: target})
+
+    def set_aliases(self, aliases: Mapping[str, str]) -> None:
+        """The same for several, all of them or none."""
+        for name, target in aliases.items():
+            _check(name, "a name", "write letters, digits and . _ : / @ + -")
+            _check(target, "a target", "write plugin/model or another alias")
         with self._database.writing(durable=True) as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO model_aliases (name, target) VALUES (?, ?)", (name, target)
+            connection.executemany(
+                "INSERT OR REPLACE INTO model_aliases (name, target) VALUES (?, ?)", aliases.items()
             )
             (count,) = connection.execute("SELECT count(*) FROM model_aliases").fetchone()
             if count > MAX_ALIASES:
@@ -109,6 +112,18 @@ class Policies:
                 "SELECT name, target FROM model_aliases ORDER BY name"
             ).fetchall()
         return dict(sift("model_aliases", rows, _alias, told))
+
+
+def _row(capability: Capability, policy: RoutingPolicy) -> Row:
+    if not 0 < len(policy.targets) <= MAX_TARGETS:
+        raise UsageError(
+            f"a route of {len(policy.targets)} targets", remedy=f"give 1 to {MAX_TARGETS}"
+        )
+    for target in policy.targets:
+        _check(target, "a target", "write plugin/model or an alias")
+    timeout = None if policy.timeout_s is None else max(1, round(policy.timeout_s * 1000))
+    primary, chain = split(policy.primary), write_chain(policy.fallbacks)
+    return str(capability), *primary, chain, timeout, policy.retries, int(policy.enabled)
 
 
 def _policy(row: Row, told: Told) -> tuple[Capability, RoutingPolicy]:

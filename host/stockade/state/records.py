@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from stockade.state.rows import PluginName
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import Limits
 from stockade_sdk.manifest.config_values import ConfigValue
@@ -95,6 +96,7 @@ def from_row(row: tuple[Any, ...]) -> Installed:
         values[name] = msgspec.convert(values[name], str)
     for name in ("last_error", "config"):
         values[name] = msgspec.convert(values[name], str | None)
+    values["name"] = msgspec.convert(values["name"], PluginName)
     values["installed_at"] = msgspec.convert(values["installed_at"], float)
     values["granted"] = permissions_from_json(msgspec.json.decode(values["granted"]))
     hosts = msgspec.json.decode(values["operator_hosts"], type=list[str])

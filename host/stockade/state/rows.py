@@ -10,7 +10,18 @@ import msgspec
 
 from stockade_sdk.text import show
 
-__all__ = ["MAX_COUNT", "Count", "Moment", "Row", "Switch", "Told", "decoded", "sift", "storable"]
+__all__ = [
+    "MAX_COUNT",
+    "Count",
+    "Moment",
+    "PluginName",
+    "Row",
+    "Switch",
+    "Told",
+    "decoded",
+    "sift",
+    "storable",
+]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -18,6 +29,10 @@ Told = list[str]  # sentences about what cannot be read
 
 MAX_COUNT = 2**53  # of anything: what JSON readers take, and a thousand of them fit into SQLite's
 
+# As a manifest may name a plugin. Folders are named by it: another text may be any path at all.
+PluginName = Annotated[
+    str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z", max_length=40)
+]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Switch = Annotated[int, msgspec.Meta(ge=0, le=1)]
 Moment = Annotated[float, msgspec.Meta(ge=0, le=1e12)]  # seconds or milliseconds since 1970; no inf
@@ -49,6 +64,8 @@ def decoded(raw: bytes) -> str | bytes:
 
 def storable(text: str, limit: int) -> str:
     """A text from outside as SQLite can keep it: cut, without lone surrogates."""
+    if len(text) <= limit and text.isascii():
+        return text
     return text[:limit].encode("utf-8", "replace").decode()
 
 

@@ -24,12 +24,12 @@ def variable_of(plugin: str, name: str) -> str:
 
 
 def variables_of(plugin: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The keys of a plugin that are set, by name; an empty variable is none."""
+    """The keys of a plugin that are set, by name; an empty or blank variable is none."""
     prefix = _prefix(plugin)
     found = {}
     for variable, value in environment.items():
         name = variable.removeprefix(prefix)
-        if value and name != variable and _is_name(name):
+        if value.strip() and name != variable and _is_name(name):
             found[name] = value
     return found
 

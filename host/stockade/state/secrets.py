@@ -27,7 +27,15 @@ from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import check_secret_name
 from stockade_sdk.text import TextRefused, show
 
-__all__ = ["ENVIRONMENT", "FILE", "KEYRING", "MAX_VALUE", "Secrets", "StoredSecret"]
+__all__ = [
+    "ENVIRONMENT",
+    "FILE",
+    "KEYRING",
+    "MAX_VALUE",
+    "Secrets",
+    "StoredSecret",
+    "check_value",
+]
 
 MAX_VALUE = 4096  # characters; the longest in use are signed tokens of some 2,000
 KEYRING, FILE, ENVIRONMENT = "keyring", "file", "environment"  # where a value is
@@ -127,7 +135,7 @@ class Secrets:
         the value cannot be one, `VaultFailed` where the vault fails; what was kept then stands.
         """
         _check_name(name)
-        _check_value(value)
+        check_value(value)
         if vault is None:
             self._keep(plugin, name, Entry(value=value, hosts=_written(hosts)))
             return
@@ -201,7 +209,7 @@ class Secrets:
         else:
             value = variables.get(name, "")
             if value:
-                _check_value(value, f"the variable {variable_of(plugin, name)}")
+                check_value(value, f"the variable {variable_of(plugin, name)}")
         return msgspec.structs.replace(found, value=value)
 
     def _taken(self, found: StoredSecret, item: str) -> str:
@@ -260,7 +268,8 @@ def _check_name(name: str) -> None:
         raise UsageError(f"{show(name)} {refused.message}", remedy=refused.remedy) from None
 
 
-def _check_value(value: str, what: str = "the value of a key") -> None:
+def check_value(value: str, what: str = "the value of a key") -> None:
+    """Raises `UsageError` for what cannot be a key; it does not quote it."""
     if not 0 < len(value) <= MAX_VALUE:
         raise UsageError(f"{what} is empty or too long", remedy=f"give 1 to {MAX_VALUE} characters")
     # A line break in a key would begin a header of its own (RFC 9110 5.5).

@@ -37,12 +37,12 @@ COMPATIBLE = {
     "openai": Vendor("openai-compatible"),
     "anthropic": Vendor("anthropic-compatible", "anthropic"),
 }
-HTTPS = 443
+HTTP, HTTPS = 80, 443
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The plugin for an old configuration, and what of it becomes the plugin's. `dropped` names
-    what does not.
+    """The plugin for an old configuration, and what of it becomes the plugin's. `host` is as
+    `--allow-host` takes it, `dropped` names what does not become the plugin's.
     """
 
     plugin: str
@@ -66,11 +66,13 @@ def find(wire: str, base_url: str) -> Found:
     vendor = COMPATIBLE[wire] if url.port not in (None, HTTPS) else _vendor(host, wire)
     shown = f"[{host}]" if ":" in host else host
     origin = f"{url.scheme}://{shown}" + (f":{url.port}" if url.port else "")
+    port = url.port or (HTTPS if url.scheme == "https" else HTTP)
+    rule = shown if port == HTTPS else f"{shown}:{port}"
     path = "" if vendor.key == "endpoint" else url.path.rstrip("/")
     has_more = bool(url.username or url.password or url.query or url.fragment)
     dropped = "the credentials or parameters in its base_url" if has_more else ""
     config = {} if vendor.key is None else {vendor.key: origin + path}
-    return Found(vendor.plugin, config, host, dropped)
+    return Found(vendor.plugin, config, rule, dropped)
 
 
 def _vendor(host: str, wire: str) -> Vendor:

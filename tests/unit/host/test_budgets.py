@@ -485,3 +485,48 @@ def test_standings_follow_every_change_and_the_time(clocks):
     assert "tokens_per_day" in book.standings()["cloud"].why
     clocks.pass_(12 * HOUR_S)
     assert book.standings() == {}
+
+
+@pytest.mark.parametrize(
+    "bound", [{"tokens_per_day": 10**9}, {"money_per_day": "1000"}, {"bytes_out_per_day": 10**9}]
+)
+def test_a_plugin_whose_days_count_cannot_be_read_is_refused_for_that_day(clocks, bound):
+    book = ledger(clocks, **bound)
+
+    book.restore(TODAY, {"cloud": None})
+
+    words = refused(book)
+    assert words is not None
+    assert "is damaged" in words
+    assert "[budgets.cloud]" in words
+    assert book.standings()["cloud"].state == "over_budget"
+    assert (book.sent("cloud", 1) is None) == ("bytes_out_per_day" not in bound)
+    assert book.sent("cloud", -1) is None
+    book.restore(TODAY, {"cloud": Spent(1)})  # somebody mended it
+    assert refused(book) is None
+    book.restore(TODAY, {"cloud": None})
+    clocks.pass_(12 * HOUR_S)
+    assert refused(book) is None
+
+
+def test_a_days_count_that_cannot_be_read_is_no_matter_to_a_bound_of_minutes(clocks):
+    book = ledger(clocks, requests_per_minute=5)
+
+    book.restore(TODAY, {"cloud": None})
+
+    assert refused(book) is None
+
+
+@pytest.mark.parametrize(
+    ("back_s", "counted"), [(-10.0, 3), (0.0, 3), (30.0, 3), (HOUR_S, 0), (365 * 24 * HOUR_S, 0)]
+)
+def test_requests_logged_before_the_clock_was_set_back_do_not_count_at_every_start(
+    clocks, back_s, counted
+):
+    book = ledger(clocks, requests_per_minute=3)
+    logged = [clocks.wall + ago for ago in (-3.0, -2.0, -1.0)]
+    clocks.jump(-back_s)
+
+    book.restore_minute("cloud", logged)
+
+    assert (refused(book) is not None) == (counted == 3)

@@ -1,5 +1,6 @@
 """Pages that repeat a table of the code say what the code says."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,15 +13,19 @@ from typer.main import get_command
 
 from stockade.cli.program import program
 from stockade.packages.permit import DENY_WORDS
+from stockade.router import presets
+from stockade.router.cooling import rest_s
+from stockade.router.outages import OUTAGE_MODELS, OUTAGE_S
 from stockade.router.rules import AFTER, LATE, NEXT, PERSIST, RETRY, STOP
-from stockade.settings import parse_settings
+from stockade.router.scopes import IN_A_ROW, MODEL_ON_KEY, WHOLE_KEY
+from stockade.settings import CooldownSettings, parse_settings
 from stockade.state.schema import MIGRATIONS
 from stockade.supervisor.lifecycle import State, mermaid
 from stockade_sdk import wire
 from stockade_sdk.errors import ErrorKind
 from stockade_sdk.limits import LIMIT_KINDS, Limits, limits_as_written
 from stockade_sdk.manifest import read_manifest
-from stockade_sdk.units import format_duration, format_size
+from stockade_sdk.units import format_duration, format_size, parse_duration
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -81,6 +86,81 @@ def test_the_errors_page_says_what_the_router_does() -> None:
         assert (then, again) == expected, kind
 
 
+def test_the_routing_guide_has_the_targets_of_the_china_first_preset() -> None:
+    text = page("how-to/route-and-fall-back.md").partition("## See what would be tried")[0]
+    told = [(words(row[0])[0], words(row[1])) for row in rows(text, 2) if words(row[0])]
+
+    assert told == [
+        (capability.value, [str(target) for target in targets])
+        for capability, targets in presets()["china-first"].routes.items()
+    ]
+
+
+def test_the_routing_guide_names_every_preset() -> None:
+    text = page("how-to/route-and-fall-back.md")
+
+    assert {name for name in presets() if f"`{name}`" not in text} == set()
+
+
+def test_the_routing_page_has_the_progression_of_rests() -> None:
+    told = {row[0]: row[1:] for row in rows(page("explanation/routing.md"), 5)}
+    options = CooldownSettings()
+
+    for label, kind in (("rest", ErrorKind.SERVER_ERROR), ("rest after `quota`", ErrorKind.QUOTA)):
+        shown = [
+            parse_duration(cell.replace(" min", "m").replace(" h", "h")) for cell in told[label]
+        ]
+        assert shown == [rest_s(kind, failures, options) for failures in (1, 2, 3, 4)], label
+        assert shown[-1] == rest_s(kind, 1_000, options), label
+
+
+def test_the_routing_page_says_whom_each_kind_is_held_against() -> None:
+    text = page("explanation/routing.md").partition("## Who rests")[2].partition("A rest is")[0]
+    told = {frozenset(words(row[0])): (row[1], row[2]) for row in rows(text, 3) if words(row[0])}
+
+    assert {kinds: begins for kinds, (_, begins) in told.items()} == {
+        frozenset(map(str, WHOLE_KEY)): "at once",
+        frozenset(map(str, MODEL_ON_KEY)): "at once",
+        frozenset(map(str, IN_A_ROW)): "after three in a row",
+    }
+    assert CooldownSettings().failures == OUTAGE_MODELS == 3
+    assert OUTAGE_S == 5 * 60
+
+
+def test_the_registry_page_has_every_code_of_a_diagnostic() -> None:
+    text = page("reference/registry.md").partition("## Diagnostics")[2]
+    told = {word for row in rows(text, 2)[1:4] for word in words(row[1])}
+
+    assert told == codes_of_diagnostics()
+
+
+def codes_of_diagnostics() -> set[str]:
+    """The first argument of every remark that the registry makes; a name stands for `code`."""
+    found: set[str] = {"missing_id", "invalid_id"}  # which of them is chosen by what was said
+    for path in (ROOT / "host/stockade/registry").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("error", "warn", "info")
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                found.add(str(node.args[0].value))
+    return found
+
+
+def test_the_rooms_that_decide_are_where_the_table_says() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where is X decided?")[2]
+    named = {word for row in rows(text, 2) for word in words(row[1]) if "/" in word}
+    rooms = {word.rstrip("/") for word in named if "<" not in word}
+    roots = (ROOT, ROOT / "host/stockade", ROOT / "sdk")
+
+    assert len(rooms) > 30
+    for room in sorted(rooms):
+        places = [root / room for root in roots]
+        assert any(one.is_dir() or one.with_suffix(".py").is_file() for one in places), room
+
+
 def test_the_wire_page_has_every_frame_with_its_number_and_fields() -> None:
     directions = {"to the worker": wire.ToWorker, "to the host": wire.ToHost}
     expected = [
@@ -120,7 +200,16 @@ def test_the_manifest_pages_example_can_be_read() -> None:
     assert read_manifest(example).name == "example-cloud"
 
 
-@pytest.mark.parametrize("name", ["reference/settings.md", "how-to/route-and-fall-back.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reference/settings.md",
+        "how-to/route-and-fall-back.md",
+        "how-to/models-and-aliases.md",
+        "how-to/budgets-and-health.md",
+        "how-to/migrate-from-a-single-model.md",
+    ],
+)
 def test_settings_on_pages_can_be_read(name: str) -> None:
     examples = blocks(page(name), "toml")
 

@@ -218,3 +218,33 @@ def test_a_price_of_the_operators_that_is_no_amount_hides_all_others():
 
     last = listing.models[-1]
     assert (last.info.id, last.info.price, last.priced_by) == ("vectors", None, None)
+
+
+def test_a_scan_finds_no_capability_that_the_manifest_does_not_declare():
+    """Nobody agreed to it, and without a route such requests would go to the plugin from then on."""
+    every = tuple(Capability)
+    lists = {
+        "vendor": scanned(
+            ModelInfo(id="all", capabilities=every),
+            ModelInfo(id="other", capabilities=(Capability.IMAGE_GEN,)),
+            ModelInfo(id="unsaid"),
+            ModelInfo(id="small", capabilities=every),
+        )
+    }
+
+    found = {
+        one.info.id: one.info.capabilities
+        for one in catalogue_of([installed({})], Settings(), lists).models
+    }
+
+    assert set(found["all"]) == {Capability.CHAT, Capability.VISION, Capability.EMBEDDING}
+    assert "other" not in found
+    assert found["unsaid"] == ()
+    assert found["small"] == (Capability.CHAT,)
+
+
+def test_of_a_manifest_that_cannot_be_read_no_scanned_capability_counts():
+    record = Installed(name="vendor", version="1", digest="0", manifest="[")
+    lists = {"vendor": scanned(ModelInfo(id="all", capabilities=tuple(Capability)))}
+
+    assert catalogue_of([record], Settings(), lists).models == ()

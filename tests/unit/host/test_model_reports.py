@@ -122,3 +122,29 @@ def test_a_detail_is_one_plain_line():
     assert report.detail is not None
     assert report.detail.startswith("no [2J credit !!!")
     assert len(report.detail) == 500
+
+
+def test_a_list_of_nothing_usable_is_not_read_to_its_end():
+    many = (ModelInfo(id="no id") for _ in range(100_000))
+
+    assert checked_models("cloud", many) == ()
+    assert len(list(many)) == 90_000
+
+
+def test_an_alias_of_many_models_is_that_of_the_first():
+    listed = [ModelInfo(id=f"m{at}", aliases=("best", f"own{at}")) for at in range(3)]
+
+    found = checked_models("cloud", listed)
+
+    assert [model.aliases for model in found] == [("best", "own0"), ("own1",), ("own2",)]
+
+
+def test_a_list_has_no_more_aliases_than_models():
+    listed = [
+        ModelInfo(id=f"m{at}", aliases=tuple(f"a{at}-{n}" for n in range(60))) for at in range(200)
+    ]
+
+    found = checked_models("cloud", listed)
+
+    assert sum(len(model.aliases) for model in found) == 5_000
+    assert len(found) == 200

@@ -192,6 +192,13 @@ def test_a_name_that_means_the_model_already_is_nothing_to_do() -> None:
     assert codes(planned(patch, aliases={"big": "acme/acme-large"})) == []
 
 
+def test_a_name_that_is_written_otherwise_means_nothing_yet_and_is_set() -> None:
+    patch = aliased(**{"acme-large": "Big"})
+
+    assert planned(patch).aliases == {"Big": "acme/acme-large"}
+    assert planned(patch, aliases={"BIG": "acme/acme-large"}).aliases == {"Big": "acme/acme-large"}
+
+
 def test_one_alias_for_two_models_goes_to_the_first() -> None:
     changes = planned(aliased(one="twin", two="TWIN"))
 

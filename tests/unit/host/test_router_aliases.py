@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from stockade.errors import UsageError
-from stockade.router import AliasLoop, AmbiguousModel, Catalogue, check_alias, shadowings
+from stockade.router import (
+    AliasLoop,
+    AmbiguousModel,
+    Catalogue,
+    check_alias,
+    kept_target,
+    shadowings,
+)
 from stockade_sdk.capability import ModelInfo
 
 
@@ -93,6 +100,8 @@ def test_a_target_that_could_be_several_is_refused() -> None:
         ("openai/gpt-4o", "groq/llama", ["name_shadowed"]),
         ("openai/new", "groq/llama", ["name_shadowed"]),  # a full id that the plugin would get
         ("gpt4", "openai/gpt-4o", []),  # it means that anyway
+        ("llama", "groq/llama", []),  # the plain name is refused as ambiguous
+        ("llama", "openai/gpt-4o", ["name_shadowed"]),
         ("x", "gone/model", ["alias_target_missing"]),
         ("x", "nothing", ["alias_target_missing"]),
         ("gpt4", "gone/model", ["name_shadowed", "alias_target_missing"]),
@@ -130,3 +139,21 @@ def test_every_shadow_is_told_once_the_operators_first() -> None:
 
 def test_where_nothing_is_hidden_nothing_is_told() -> None:
     assert shadowings(CATALOGUE, {"fast": "openai/gpt-4o"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "kept"),
+    [
+        ("gpt4", "openai/gpt-4o"),
+        ("gpt-4o", "openai/gpt-4o"),
+        (" OpenAI/gpt-4o", "openai/gpt-4o"),
+        ("mine", "mine"),
+        ("vision", "vision"),
+        ("auto", "auto"),
+        ("nobody", "nobody"),
+        ("later/model", "later/model"),
+    ],
+)
+def test_what_only_plugins_give_a_meaning_is_kept_in_full(target, kept) -> None:
+    """Otherwise a plugin that lists the same name tomorrow would make it ambiguous, or its own."""
+    assert kept_target(target, CATALOGUE, {"mine": "gpt4"}) == kept

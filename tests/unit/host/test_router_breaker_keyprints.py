@@ -105,6 +105,18 @@ def test_a_key_that_cannot_be_had_is_none_and_breaks_nothing() -> None:
     assert prints.renew() == ("openai",)
 
 
+def test_a_key_that_cannot_be_had_for_a_while_is_no_other_one() -> None:
+    vault = Vault(openai=["sk-1"])
+    prints = KeyPrints(SALT, vault)
+    before = prints.print_of("openai")
+    vault.locked = True
+
+    assert prints.renew() == ()
+    assert prints.print_of("openai") == before
+    vault.locked, vault.values["openai"] = False, []
+    assert prints.renew() == ("openai",)
+
+
 def test_a_salt_is_required() -> None:
     with pytest.raises(ValueError, match="salt"):
         KeyPrints(b"", lambda plugin: ())

@@ -377,3 +377,16 @@ def test_where_nothing_is_ready_the_least_bad_is_tried_and_that_is_said() -> Non
     assert [warning.code for warning in plan.warnings] == ["all_targets_resting"]
     del health["delta"]
     assert candidates(CHAT, CATALOGUE, health=health).warnings == ()
+
+
+@pytest.mark.parametrize("disabled", [(), ("openai",)])
+def test_a_routes_full_id_never_leads_to_another_plugin_that_lists_a_model_of_that_name(
+    disabled: tuple[str, ...],
+) -> None:
+    listed = ModelInfo(id="openai/gpt-4o", capabilities=(Capability.CHAT,))
+    catalogue = Catalogue([("mirror", listed)], ["mirror"], disabled)
+
+    plan = candidates(CHAT, catalogue, routes={Capability.CHAT: route("openai/gpt-4o")})
+
+    assert plan.targets == ()
+    assert [name for name, _ in plan.rejected] == ["openai/gpt-4o"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from stockade.errors import NotInstalled
@@ -272,3 +274,49 @@ def test_the_first_of_two_models_with_one_id_stays() -> None:
     catalogue = Catalogue([("p", first), ("p", ModelInfo(id="m", context_tokens=2))], ["p"])
 
     assert resolve("m", catalogue).targets[0].info == first
+
+
+def test_an_error_names_some_of_many_candidates_and_says_how_many_more_there_are():
+    models = [("p", ModelInfo(id=f"m{at}", aliases=("best",))) for at in range(5_000)]
+
+    with pytest.raises(AmbiguousModel) as raised:
+        resolve("best", Catalogue(models, ["p"]))
+
+    assert "p/m0, " in str(raised.value)
+    assert "or 4990 others" in str(raised.value)
+    assert len(str(raised.value)) < 1_000
+    assert len(raised.value.candidates) == 5_000
+
+
+def test_one_alias_of_all_models_costs_no_square_of_their_number():
+    """Each further model would copy all that came before: 15 s with 64 aliases."""
+    words = tuple(f"a{at}" for at in range(16))
+    models = [("p", ModelInfo(id=f"m{at}", aliases=words)) for at in range(5_000)]
+
+    began = time.process_time()
+    catalogue = Catalogue(models, ["p"])
+
+    assert time.process_time() - began < 1.0
+    assert len(catalogue.aliases["a0"]) == 5_000
+
+
+GONE = Catalogue(
+    [model("mirror/openai/gpt-4o", "openai/gpt-4"), model("mirror/nobody/m")],
+    ["mirror"],
+    disabled=["openai"],
+)
+
+
+@pytest.mark.parametrize("name", ["openai/gpt-4o", "OpenAI/gpt-4o", "openai/gpt-4"])
+def test_a_disabled_plugins_full_ids_are_nobody_elses(name):
+    with pytest.raises(NoSuchModel, match="is disabled"):
+        resolve(name, GONE)
+    with pytest.raises(NoSuchModel):
+        resolve("mine", GONE, aliases={"mine": name})
+
+
+def test_what_an_operator_wrote_in_full_is_no_name_for_another_plugins_model():
+    assert [one.name for one in resolve("nobody/m", GONE).targets] == ["mirror/nobody/m"]
+    for options in ({"aliases": {"mine": "nobody/m"}}, {"in_full": True}):
+        with pytest.raises(NoSuchModel):
+            resolve("mine" if "aliases" in options else "nobody/m", GONE, **options)

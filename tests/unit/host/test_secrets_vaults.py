@@ -481,3 +481,12 @@ def test_a_key_of_the_environment_and_one_that_the_plugin_sees_are_listed_as_suc
     removed = call("secrets", "remove", "sample", "SEEN_KEY")
     assert removed.code == 2
     assert "unset" in removed.err
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t \n"])
+def test_an_empty_or_blank_variable_is_no_key(home: Home, value: str) -> None:
+    secrets = Secrets(home, environment={variable_of("echo", "KEY"): value})
+
+    assert secrets.of("echo") == ()
+    assert secrets.get("echo", "KEY") is None
+    assert secrets.source("echo", "KEY") is None

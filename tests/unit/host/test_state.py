@@ -127,6 +127,23 @@ def test_state_and_last_error_are_recorded(home: Home):
         assert state.require("echo").state == "enabled"
 
 
+def test_what_a_host_saw_does_not_switch_on_what_an_operator_switched_off(home: Home):
+    with State.open(home) as state:
+        state.put(ECHO)
+        state.note_state("echo", "enabled", "died once")
+        assert (state.require("echo").state, state.require("echo").last_error) == (
+            "enabled",
+            "died once",
+        )
+        state.set_state("echo", "disabled")
+        for seen in ("enabled", "failed"):
+            state.note_state("echo", seen, "died twice")
+            assert state.require("echo").state == "disabled"
+        assert state.require("echo").last_error == "died twice"
+        with pytest.raises(ValueError, match="sleepy"):
+            state.note_state("echo", "sleepy")
+
+
 def test_grants_change_without_touching_the_rest(home: Home):
     with State.open(home) as state:
         state.put(ECHO)

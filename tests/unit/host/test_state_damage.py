@@ -69,7 +69,9 @@ def everything(state: State) -> dict[str, list[Any]]:
         ],
         "route_attempt_logs": [*state.attempts.recent()],
         "cooldowns": [*state.learnt.rests().items()],
-        "budget_counters": [*state.learnt.spent(DAY).items()],
+        "budget_counters": [
+            (name, one) for name, one in state.learnt.spent(DAY).items() if one is not None
+        ],
         "health_checks": [*state.learnt.checks().items()],
     }
 
@@ -149,14 +151,46 @@ def test_a_damaged_plugin_is_told_named_and_can_be_taken_away(home: Home, state:
         state.remove("bad")
 
 
-def test_a_damaged_counter_counts_again_from_what_is_added(home: Home, state: State):
+@pytest.mark.parametrize("damage", ["many", -1, 1.5, b"\x01"])
+def test_a_damaged_counter_stays_damaged_whatever_is_added_and_is_not_taken_for_nothing(
+    home: Home, state: State, damage: object
+):
     with closing(sqlite3.connect(home.state_db)) as raw, raw:
-        raw.execute("UPDATE budget_counters SET tokens = 'many' WHERE plugin = 'bad'")
-    assert set(state.learnt.spent(DAY)) == {"good"}
+        raw.execute("UPDATE budget_counters SET tokens = ? WHERE plugin = 'bad'", (damage,))
+    assert state.learnt.spent(DAY) == {"bad": None, "good": Spent(2)}
 
-    state.learnt.add_spent(DAY, {"bad": Spent(requests=1, tokens=7)})
+    state.learnt.add_spent(DAY, {"bad": Spent(requests=1, tokens=7), "good": Spent(1)})
 
-    assert state.learnt.spent(DAY)["bad"] == Spent(requests=2, tokens=7)
+    assert state.learnt.spent(DAY) == {"bad": None, "good": Spent(3)}
+    assert any("budget_counters" in text and "bad" in text for text in state.problems())
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/etc", "../../etc", "a/b", "a\n", "*", "A", "a" * 41, "-a", "a--b"]
+)
+def test_a_row_whose_name_is_no_plugins_names_no_folder(home: Home, state: State, name: str):
+    """Folders of logs and data are named by it; a removal would take them away."""
+    with closing(sqlite3.connect(home.state_db)) as raw, raw:
+        raw.execute("UPDATE removals SET name = ? WHERE name = 'gone-bad'", (name,))
+        raw.execute("UPDATE plugins SET name = ? WHERE name = 'bad'", (name,))
+
+    assert [one.name for one in state.removals()] == ["gone-good"]
+    assert [one.name for one in state.list()] == ["good"]
+    assert len(state.problems()) == 2
+
+
+def test_a_damaged_rest_is_told_without_the_print_of_its_key(home: Home, state: State):
+    scopes = ("good@0a1b2c3d/m@x", "good@0a1b2c3d", "good/other")
+    state.learnt.keep_rests(dict.fromkeys(scopes, REST))
+    with closing(sqlite3.connect(home.state_db)) as raw, raw:
+        raw.execute("UPDATE cooldowns SET failures = -1")
+
+    told = " ".join(state.problems())
+
+    assert told.count("cooldowns: the row") == 2 + len(scopes)
+    assert "0a1b2c3d" not in told
+    assert '"good@.../m@..."' in told
+    assert '"good/other"' in told
 
 
 # ------------------------------------------------------------------------------------- files

@@ -93,6 +93,7 @@ def test_writers_killed_at_any_moment_leave_whole_transactions(home: Home):
             assert state.problems() == ()
             spent = state.learnt.spent(DAY)
             assert spent["a"] == spent["b"]
+            assert spent["a"] is not None
             assert acknowledged <= spent["a"].requests <= acknowledged + 1
             acknowledged = spent["a"].requests
             rests = state.learnt.rests()

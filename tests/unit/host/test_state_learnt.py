@@ -89,7 +89,19 @@ def test_a_changed_plugin_begins_without_its_rests(state: State, change: Callabl
 def test_what_became_of_a_plugin_leaves_its_rests(state: State):
     state.learnt.keep_rests({"one": REST})
     state.set_state("one", "enabled")
+    state.note_state("one", "enabled", "it died once")
+    state.note_state("one", "failed", "it kept dying")
     assert state.learnt.rests() == {"one": REST}
+
+
+@pytest.mark.parametrize("before", ["disabled", "failed"])
+def test_a_plugin_that_may_run_again_begins_without_its_rests(state: State, before: str):
+    state.set_state("one", before)
+    state.learnt.keep_rests({"one@KEY": REST, "two": REST})
+
+    state.set_state("one", "enabled")
+
+    assert state.learnt.rests() == {"two": REST}
 
 
 # ------------------------------------------------------------------------------ what was spent

@@ -188,12 +188,30 @@ def test_configuration_waits_for_its_plugin(home: Home):
     written(home, [MODEL_CONFIGS], model_configs=[model("own", base_url=url, default=1)])
 
     with State.open(home) as state:
-        assert "--allow-host llm.example.com" in " ".join(state.notices())
+        assert "--allow-host llm.example.com:8443" in " ".join(state.notices())
         assert state.list() == ()
         state.put(plugin("openai-compatible"))
         assert state.require("openai-compatible").config == {"base_url": url}
         state.put(plugin("openai-compatible"))  # an upgrade that keeps none of it
         assert state.require("openai-compatible").config == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:11434/v1", "127.0.0.1:11434"),
+        ("http://llm.internal.example/v1", "llm.internal.example:80"),
+        ("https://llm.example.com/v1", "llm.example.com"),
+        ("https://[2001:db8::1]:8443/v1", "[2001:db8::1]:8443"),
+    ],
+)
+def test_the_host_to_allow_is_told_with_the_port_that_is_asked(home: Home, url: str, allowed: str):
+    written(home, [MODEL_CONFIGS], model_configs=[model("own", base_url=url, default=1)])
+
+    with State.open(home) as state:
+        assert f"stockade install openai-compatible --allow-host {allowed}" in "\n".join(
+            [notice.partition(": ")[2] for notice in state.notices()]
+        ).split("\n")
 
 
 def test_a_new_plugin_with_configuration_does_not_take_what_waits(home: Home):

@@ -83,10 +83,34 @@ def test_what_can_be_no_name_and_no_target_is_refused(state: State, text: str):
     assert (state.policies.routes(), state.policies.aliases()) == ({}, {})
 
 
+def test_several_routes_are_set_together_or_none_of_them(state: State):
+    good, bad = RoutingPolicy(("a/b", "c/d"), retries=1), RoutingPolicy(("a/",))
+
+    with pytest.raises(UsageError):
+        state.policies.set_routes({Capability.CHAT: good, Capability.VISION: bad})
+    assert state.policies.routes() == {}
+    state.policies.set_routes({Capability.CHAT: good, Capability.RERANK: good})
+
+    assert state.policies.routes() == {Capability.CHAT: good, Capability.RERANK: good}
+
+
 @pytest.mark.parametrize("count", [0, 101])
 def test_a_route_has_one_target_at_least_and_not_hundreds(state: State, count: int):
     with pytest.raises(UsageError, match=f"{count} targets"):
         state.policies.set_route(Capability.CHAT, RoutingPolicy(("a/b",) * count))
+
+
+def test_several_aliases_are_set_all_or_none(state: State):
+    state.policies.set_alias("a", "x/y")
+
+    with pytest.raises(UsageError):
+        state.policies.set_aliases({"a": "x/z", "b": "x/y/"})
+    with pytest.raises(UsageError, match="1000 aliases"):
+        state.policies.set_aliases({"a": "x/z", **{f"n{at}": "x/y" for at in range(MAX_ALIASES)}})
+    assert state.policies.aliases() == {"a": "x/y"}
+    state.policies.set_aliases({"a": "x/z", "b": "x/y"})
+
+    assert state.policies.aliases() == {"a": "x/z", "b": "x/y"}
 
 
 def test_one_alias_too_many_is_refused_and_none_is_lost(home: Home, state: State):

@@ -1,9 +1,12 @@
 """How long to wait, in every form in which vendors say it."""
 
+import math
+
 import pytest
 
 from stockade_sdk.dialects.failures import classify_error
-from stockade_sdk.dialects.failures.waits import MAX_RETRY_AFTER_S, duration
+from stockade_sdk.dialects.failures.waits import duration
+from stockade_sdk.errors import MAX_RETRY_AFTER_S, ErrorInfo, ErrorKind, ProviderError
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
@@ -145,3 +148,24 @@ def test_a_header_goes_before_the_body_and_a_field_before_words():
 @pytest.mark.parametrize("text", ["", "s", "1", "1x", "1s?", "-1s", "1s" * 6, "1m" * 100, None, 5])
 def test_what_is_no_length_of_time_is_none(text):
     assert duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (0.0, 0.0),
+        (7.5, 7.5),
+        (1e9, MAX_RETRY_AFTER_S),
+        (math.inf, MAX_RETRY_AFTER_S),
+        (-1.0, None),
+        (-math.inf, None),
+        (math.nan, None),
+        (None, None),
+    ],
+)
+def test_an_errors_wait_is_one_that_somebody_could_mean(said, seconds):
+    """A plugin may raise whatever it likes, and callers write it into headers."""
+    crossed = ProviderError.of(ErrorInfo(kind=ErrorKind.RATE_LIMITED, retry_after_s=said))
+
+    assert crossed.retry_after_s == seconds
+    assert ProviderError("rate_limited", "slow", 429, said).retry_after_s == seconds

@@ -46,11 +46,14 @@ NOTHING: Final = Tally()
 
 
 class Day:
-    """One plugin's day: ``all`` that is known of, and what of it is nowhere but here."""
+    """One plugin's day: ``all`` that is known of, and what of it is nowhere but here;
+    ``is_unreadable`` where that is not all, for what was kept is damaged.
+    """
 
-    __slots__ = ("all", "fresh", "saving")
+    __slots__ = ("all", "fresh", "is_unreadable", "saving")
 
     def __init__(self) -> None:
+        self.is_unreadable = False
         self.all = Tally()
         self.fresh = Tally()  # since the last `changes`
         self.saving = Tally()  # handed over by `changes`, not known to be kept yet
@@ -99,6 +102,13 @@ class Account:
         self.days: dict[int, Day] = {}
         self.under_way = self.held_tokens = self.held_money = 0
 
+    @property
+    def bounds_days(self) -> bool:
+        """Whether anything of a day is bounded."""
+        budget = self.budget
+        bounds = (budget.tokens_per_day, budget.money_per_day, budget.bytes_out_per_day)
+        return any(bound is not None for bound in bounds)
+
     def day(self, number: int) -> Day:
         """The day of that number since 1970; the oldest one makes room."""
         day = self.days.get(number)
@@ -116,7 +126,8 @@ def day_name(number: int) -> str:
 
 def day_number(at: float) -> int:
     """The day of a time in seconds since 1970."""
-    return min(max(int(at // DAY_S), 0), LAST_DAY)
+    number = int(at // DAY_S)
+    return number if 0 <= number <= LAST_DAY else min(max(number, 0), LAST_DAY)
 
 
 def number_of(day: str) -> int:

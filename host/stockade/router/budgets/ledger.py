@@ -9,7 +9,7 @@ UTC. Only plugins with a budget are counted. What the rules are:
   that is more: many at once go beyond a bound by no more than what those under way really take.
 - Bytes are counted before they leave, and those that would go beyond the bound never do.
 - An answer whose cost nobody knows may have cost anything: where money is bounded, the plugin is
-  refused for the rest of that day.
+  refused for the rest of that day. So it is where what is kept of the day cannot be read.
 - Days are those of the wall clock, each with its own count. Where it jumps, a day's count is there
   again when the clock comes back to that day. Minutes go by a clock that never goes back.
 
@@ -31,7 +31,7 @@ from stockade_sdk.provider import ProviderRequest
 
 from .accounts import MAX_DAYS, Account, Tally, day_name, day_number, left_of_day, number_of
 from .minute import MINUTE_S
-from .overruns import over, unpriced
+from .overruns import over, unpriced, unreadable
 from .reckoning import MAX_COUNT, in_usd, tokens_sent
 
 NO_BOUND: Final = Budget()
@@ -60,7 +60,7 @@ class Ledger:
         self._overruled = budgets.keys() - self._budgets.keys()  # named, and bound by nothing
         self._accounts: dict[str, Account | None] = {}
         self._changed: set[str] = set()  # since the last `standings`
-        self._over: dict[str, Standing] = {}
+        self._over: Mapping[str, Standing] = ALL_WELL
         self._read: dict[str, None] = {}  # days that were restored, the oldest first
 
     @property
@@ -102,7 +102,10 @@ class Ledger:
 
     def _refusal_today(self, account: Account) -> ProviderError | None:
         budget, now = account.budget, self._wall()
-        day = account.day(day_number(now)).all
+        today = account.day(day_number(now))
+        if today.is_unreadable and account.bounds_days:
+            return unreadable(account, left_of_day(now))
+        day = today.all
         for bound, used, held, limit, shown in (
             ("tokens_per_day", day.tokens, account.held_tokens, budget.tokens_per_day, _counted),
             ("money_per_day", day.money_nano, account.held_money, account.money_nano, in_usd),
@@ -164,6 +167,8 @@ class Ledger:
             return None
         now = self._wall()
         day = account.day(day_number(now))
+        if size >= 0 and day.is_unreadable:
+            return unreadable(account, left_of_day(now))
         left = max(0, limit - day.all.bytes_out)
         if size >= 0 and max(size, 1) > left:
             told = f"{left:,} are left today" + (f", and {size:,} were to be sent" if size else "")
@@ -203,8 +208,9 @@ class Ledger:
             if mine is not None:
                 mine.saving = Tally()
 
-    def restore(self, day: str, spent: Mapping[str, Spent]) -> None:
-        """What is kept of a day, by plugin: this process's own changes and every other's.
+    def restore(self, day: str, spent: Mapping[str, Spent | None]) -> None:
+        """What is kept of a day, by plugin: this process's own changes and every other's; None
+        where it cannot be read.
 
         Requests that others made since the last reading count as begun now.
         """
@@ -214,6 +220,9 @@ class Ledger:
                 continue
             self._changed.add(plugin)
             mine = account.day(number_of(day))
+            mine.is_unreadable = kept is None
+            if kept is None:
+                continue
             before = mine.all.requests
             mine.all = Tally()
             for part in (kept, mine.saving, mine.fresh):
@@ -225,16 +234,21 @@ class Ledger:
             del self._read[next(iter(self._read))]
 
     def restore_minute(self, plugin: str, times: Iterable[float]) -> None:
-        """Requests of a plugin's, in seconds since 1970; those of the last minute count again."""
+        """Requests of a plugin's, in seconds since 1970; those of the last minute count again.
+
+        One from the near future counts as now, for the clock may have been set back a little. One
+        from further ahead was made before it was set back, and nobody knows when: were it counted,
+        each start would count it anew, until the clock is there again.
+        """
         account = self.account(plugin)
         if account is None:
             return
         self._changed.add(plugin)
         now, steady = self._wall(), self._steady()
         for at in sorted(times):
-            ago = max(0.0, now - at)
-            if ago < MINUTE_S:
-                account.minute.add(steady - ago)
+            ago = now - at
+            if -MINUTE_S < ago < MINUTE_S:
+                account.minute.add(steady - max(0.0, ago))
 
     # --- what is shown ---
 
@@ -250,7 +264,8 @@ class Ledger:
 
     def standings(self, plugins: Iterable[str] = ()) -> Mapping[str, Standing]:
         """Who would be refused now, of ``plugins`` and of all that were used before, with ``until``
-        on the steady clock. Looks again only at those of which something changed.
+        on the steady clock. Looks again only at those of which something changed, and gives the
+        same object as long as nobody's standing does.
         """
         for plugin in plugins:
             if self._budgets and plugin not in self._accounts and self.account(plugin) is not None:
@@ -260,13 +275,19 @@ class Ledger:
         now = self._steady()
         self._changed.update(name for name, one in self._over.items() if one.until <= now)
         for plugin in self._changed:
-            refused = self.refusal(plugin)
-            self._over.pop(plugin, None)
-            if refused is not None:
-                until = now + (refused.retry_after_s or 0.0)
-                self._over[plugin] = Standing("over_budget", until, refused.message)
+            self._look(plugin, now)
         self._changed.clear()
-        return dict(self._over)
+        return self._over
+
+    def _look(self, plugin: str, now: float) -> None:
+        """See whether a plugin would be refused now; what was shown before is not changed."""
+        refused = self.refusal(plugin)
+        if refused is not None:
+            until = now + (refused.retry_after_s or 0.0)
+            standing = Standing("over_budget", until, refused.message)
+            self._over = {**self._over, plugin: standing}
+        elif plugin in self._over:
+            self._over = {name: one for name, one in self._over.items() if name != plugin}
 
     def _require(self, plugin: str) -> Account:
         account = self.account(plugin)

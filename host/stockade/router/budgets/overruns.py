@@ -46,6 +46,19 @@ def unpriced(account: Account, count: int, wait_s: float) -> ProviderError:
     )
 
 
+def unreadable(account: Account, wait_s: float) -> ProviderError:
+    """What is kept of the day cannot be read, so it may have used anything."""
+    section = '"*"' if account.section == EVERY_PLUGIN else account.section
+    return ProviderError(
+        ErrorKind.OVER_BUDGET,
+        f"plugin {account.plugin} has a budget, and what it used today is not known: its row of "
+        f"budget_counters in state.db is damaged, so it is not asked again in the next "
+        f"{_duration(wait_s)}. To let it run without bounds, take [budgets.{section}] out of "
+        "stockade.toml",
+        retry_after_s=wait_s,
+    )
+
+
 def _line(account: Account, bound: str) -> str:
     section = '"*"' if account.section == EVERY_PLUGIN else account.section
     return f"[budgets.{section}] {bound}"

@@ -57,9 +57,8 @@ _json = msgspec.json.Encoder(enc_hook=repr).encode
 def tokens_sent(request: ProviderRequest) -> int:
     """Tokens that a request is reckoned to have."""
     match request:
-        case ChatRequest(messages=messages, tools=tools):
-            tokens = sum(_parts(message.content) for message in messages)
-            return tokens + (_structure(tools) if tools else 0)
+        case ChatRequest():
+            return _of_chat(request)
         case EmbeddingRequest(input=input):
             return sum(_text(one) if isinstance(one, str) else len(one) for one in input)
         case ImageRequest(prompt=prompt, images=images, mask=mask):
@@ -71,6 +70,14 @@ def tokens_sent(request: ProviderRequest) -> int:
         case RerankRequest(query=query, documents=documents):
             return len(documents) * _text(query) + sum(map(_text, documents))
     assert_never(request)
+
+
+def _of_chat(request: ChatRequest) -> int:
+    tokens = _structure(request.tools) if request.tools else 0
+    for message in request.messages:
+        for part in message.content:  # on every request's way: most are text
+            tokens += _text(part.text) if type(part) is Text else _part(part)
+    return tokens
 
 
 def tokens_received(response: ProviderResponse) -> int:

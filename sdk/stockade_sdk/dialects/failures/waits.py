@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-MAX_RETRY_AFTER_S: Final = 30 * 24 * 3600.0  # a month; beyond it the header is nonsense
+from stockade_sdk.errors import MAX_RETRY_AFTER_S
+
 MIN_EPOCH_S: Final = 1e9  # of 2001; a limit that fills again in thirty years is none
 MIN_EPOCH_MS: Final = 1e12  # OpenRouter counts milliseconds
 
