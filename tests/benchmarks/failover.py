@@ -29,6 +29,7 @@ from stockade_sdk import ChatRequest
 from stockade_sdk.hosts import HostRule
 
 from .contest import Goal, Row
+from .usage import pin
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FIRST, SECOND = "openai-compatible", "echo"
@@ -166,15 +167,15 @@ Ask = Callable[[str | None], Awaitable[float]]
 
 
 async def cost_ms(ask: Ask, kind: str, rounds: int) -> tuple[float, float, float]:
-    """Medians in milliseconds: what the failure costs, with it, and without."""
+    """Medians in milliseconds: what the failure costs within a round, with it, and without."""
     failing, alone = [], []
     for round_ in range(rounds + WARM_UP):
         took = (await ask(kind), await ask(None))
         if round_ >= WARM_UP:
             failing.append(took[0])
             alone.append(took[1])
-    with_it, without = statistics.median(failing), statistics.median(alone)
-    return with_it - without, with_it, without
+    costs = [one - own for one, own in zip(failing, alone, strict=True)]
+    return statistics.median(costs), statistics.median(failing), statistics.median(alone)
 
 
 async def lateness_ms(ask: Ask, deadline_s: float, times: int) -> list[float]:
@@ -185,6 +186,7 @@ async def lateness_ms(ask: Ask, deadline_s: float, times: int) -> list[float]:
 
 def failover() -> list[Row]:
     """A first target that fails or hangs, and a second one that answers."""
+    pin()
     return anyio.run(_failover)
 
 

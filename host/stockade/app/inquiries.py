@@ -20,6 +20,7 @@ from stockade_sdk.manifest import ManifestError
 
 from .discovery import AsksPlugins, Progress, Scanned, lacking, refresh_when_stale, scan
 from .health import Checks, Health, Subject, asks_by_chat, check_on_schedule, missing, subject_of
+from .health.subjects import MISSING_KEY
 from .parts import Parts
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -139,6 +140,8 @@ class Inquiries:
             return subject_of(record, self._key_of)
         except ManifestError as error:
             return Subject(record.name, "bad_manifest", str(error), ok=False)
+        except HostError as error:  # of its key alone: the others are asked all the same
+            return Subject(record.name, MISSING_KEY, str(error), ok=False)
 
     def _key_of(self, plugin: str, name: str) -> str | None:
         found = self._parts.secrets.get(plugin, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from stockade.errors import StateError
+from stockade.errors import HostError
 
 __all__ = ["KeyPrints"]
 
@@ -33,8 +33,8 @@ class KeyPrints:
     def print_of(self, plugin: str) -> str:
         """The print of a plugin's keys; "" where it has none.
 
-        A key that cannot be had, say of a locked keyring, is none here: nothing can be refused for
-        it, and the call that needs it says why.
+        A key that cannot be had (a locked keyring, a variable that holds no key) is none here:
+        nothing can be refused for it, and the call that needs it says why.
         """
         found = self._prints.get(plugin)
         if found is None:
@@ -61,7 +61,7 @@ class KeyPrints:
         """None where the keys cannot be had."""
         try:
             values = [value for value in self._values_of(plugin) if value]
-        except StateError:
+        except HostError:
             return None
         if not values:
             return ""

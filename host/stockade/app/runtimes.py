@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from stockade.egress import BoundSecret, Broker, Outlet
-from stockade.errors import NotInstalled, StateError
+from stockade.errors import StateError, UsageError
 from stockade.packages import verify_installed
 from stockade.settings import Home, Settings
 from stockade.state import Installed, Secrets, StoredSecret
@@ -44,11 +44,12 @@ class Runtimes:
         """The runtime of an installed plugin, as it stands now.
 
         Raises ProviderError where it must not be started or cannot be: stopped, without its
-        configuration, its files changed, its record damaged or gone. Another target may answer.
+        configuration or with a key that is none, its files changed, its record damaged or gone.
+        Another target may answer.
         """
         try:
             return self._runtime(name)
-        except (StateError, NotInstalled, ManifestError) as error:
+        except (StateError, UsageError, ManifestError) as error:
             raise ProviderError(ErrorKind.MODEL_UNAVAILABLE, str(error)) from error
 
     def _runtime(self, name: str) -> PluginRuntime:

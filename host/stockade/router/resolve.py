@@ -20,7 +20,7 @@ from stockade_sdk.capability import Capability, RuntimeWarning
 from .catalogue import MAX_SHOWN_CHARS, Catalogue, Target
 
 AUTO = "auto"
-MAX_SHOWN_CANDIDATES = 10  # any number of models may have one name
+MAX_SHOWN_NAMES = 10  # in an error: any number of models may have one name
 
 Aliases = Mapping[str, str | Sequence[str]]
 NO_ALIASES: Aliases = MappingProxyType({})
@@ -66,8 +66,8 @@ class AmbiguousModel(UsageError):
 
     def __init__(self, model: str, candidates: tuple[str, ...]) -> None:
         self.model, self.candidates = model, candidates
-        more = len(candidates) - MAX_SHOWN_CANDIDATES
-        named = ", ".join(candidates[:MAX_SHOWN_CANDIDATES])
+        more = len(candidates) - MAX_SHOWN_NAMES
+        named = ", ".join(candidates[:MAX_SHOWN_NAMES])
         super().__init__(
             f"the model name {shown(model)} is ambiguous",
             why=f"it may mean {named}" + (f", or {more} others" if more > 0 else ""),
@@ -80,9 +80,11 @@ class AliasLoop(UsageError):
 
     def __init__(self, path: tuple[str, ...]) -> None:
         self.path = path
+        more = len(path) - MAX_SHOWN_NAMES
+        shown_path = path if more <= 0 else (*path[: MAX_SHOWN_NAMES - 1], "...", path[-1])
         super().__init__(
             f"the alias {shown(path[0])} leads back to itself",
-            why=" -> ".join(path),
+            why=" -> ".join(shown_path),
             remedy="point one of them at plugin/model with `stockade aliases set`",
         )
 
@@ -204,14 +206,17 @@ def _followed(
     path: tuple[str, ...] = (),
 ) -> tuple[tuple[Target, ...], Capability | None]:
     """The targets at the end of the operator's aliases, or the capability to follow."""
+    way = dict.fromkeys(path)  # in order; a dictionary, for there may be a thousand on it
     value: str | Sequence[str] | None = name
     while isinstance(value, str):
         name = value.strip()
-        if name in path:
+        if name in way:
+            path = tuple(way)
             raise AliasLoop((*path[path.index(name) :], name))
         value = aliases.get(name)
         if value is not None:
-            path = (*path, name)
+            way[name] = None
+    path = tuple(way)
     if value is None:
         found = _plain(name, catalogue, in_full=True)
         if found is None:

@@ -147,8 +147,10 @@ def read_budgets(table: Table) -> dict[str, Budget]:
     """`[budgets.NAME]`, by the plugin's name; a plugin that is not installed may be named."""
     found: dict[str, Budget] = {}
     for name in table.values:
-        one = table.table(name)
-        found[name.strip().lower()] = Budget(
+        one, plugin = table.table(name), name.strip().lower()
+        if plugin in found:  # in another spelling: one of the two would bound nothing
+            raise table.error(name, "is there twice", f"write one [budgets.{plugin}]")
+        found[plugin] = Budget(
             requests_per_minute=one.get("requests_per_minute", _amount, None),
             tokens_per_day=one.get("tokens_per_day", _amount, None),
             money_per_day=one.get("money_per_day", _money, None),

@@ -114,6 +114,17 @@ def test_a_stopped_plugin_that_is_started_again_has_its_place_back(known: Known)
     assert known.planner.standings() == {}
 
 
+def test_plans_are_shared_while_one_is_stopped_and_one_rests(known: Known) -> None:
+    known.planner.stop("one", "it kept dying")
+    known.breaker.failed(target("two/default"), failure("auth"))
+
+    shown, plan = known.planner.standings(), known.plan()
+
+    assert known.planner.standings() is shown
+    assert known.plan() is plan
+    assert plan.targets[0].name == "three/default"
+
+
 def test_one_that_rested_has_its_place_back_when_the_rest_is_over(known: Known) -> None:
     known.breaker.failed(target("one/default"), failure("auth"))
     resting = known.plan()

@@ -461,6 +461,19 @@ def test_standings_name_those_that_would_be_refused(clocks):
     assert ledger_of(clocks, {}).standings(["cloud"]) == {}
 
 
+def test_standings_are_the_same_object_while_nobodys_changes(clocks):
+    book = ledger_of(clocks, {EVERY_PLUGIN: budget(tokens_per_day=10)})
+    use(book, "cloud", tokens=10)
+
+    shown = book.standings()
+    use(book, "local", tokens=1)
+
+    assert book.standings() is shown
+    use(book, "local", tokens=9)
+    assert list(shown) == ["cloud"]  # whoever holds it sees no change
+    assert list(book.standings()) == ["cloud", "local"]
+
+
 def test_a_plugin_that_was_never_used_is_named_where_its_bound_is_nothing(clocks):
     book = ledger(clocks, EVERY_PLUGIN, tokens_per_day=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stockade.app.keyprints import KeyPrints
-from stockade.errors import StateError
+from stockade.errors import StateError, UsageError
 from stockade.router import Breaker
 from stockade.router.breaker import KEYS_HOLD_S
 from tests.unit.host.router_scripted import Clock, failure, target
@@ -135,3 +135,13 @@ def test_a_key_set_in_place_of_a_refused_one_lifts_its_rest() -> None:
 
     assert breaker.standings() == {}
     assert not any("sk-" in name for name in breaker.changes())
+
+
+def test_a_variable_that_holds_no_key_is_none_as_a_locked_keyring_is() -> None:
+    def refuse(plugin: str) -> list[str]:
+        raise UsageError("the variable holds a control character")
+
+    prints = KeyPrints(SALT, refuse)
+
+    assert prints.print_of("openai") == ""
+    assert prints.renew() == ()

@@ -320,3 +320,15 @@ def test_what_an_operator_wrote_in_full_is_no_name_for_another_plugins_model():
     for options in ({"aliases": {"mine": "nobody/m"}}, {"in_full": True}):
         with pytest.raises(NoSuchModel):
             resolve("mine" if "aliases" in options else "nobody/m", GONE, **options)
+
+
+def test_a_long_way_round_is_found_soon_and_told_in_short():
+    aliases = {f"a{at}": f"a{(at + 1) % 20_000}" for at in range(20_000)}
+
+    began = time.process_time()
+    with pytest.raises(AliasLoop) as raised:
+        resolve("a0", CATALOGUE, aliases=aliases)
+
+    assert time.process_time() - began < 1.0
+    assert len(raised.value.path) == 20_001
+    assert raised.value.why == "a0 -> a1 -> a2 -> a3 -> a4 -> a5 -> a6 -> a7 -> a8 -> ... -> a0"

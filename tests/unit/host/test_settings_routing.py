@@ -155,6 +155,10 @@ def test_a_route_stands_before_the_single_model() -> None:
             "line 2: budgets.a.tokens_per_day is not a number in range",
         ),
         ("[budgets.a]\nbytes_out_per_day = 5", "line 2: budgets.a.bytes_out_per_day is not a size"),
+        (
+            "[budgets.a]\ntokens_per_day = 5\n[budgets.A]\nrequests_per_minute = 5",
+            "line 3: budgets.A is there twice; write one [budgets.a]",
+        ),
         ("[budgets]\na = 5", "line 2: budgets.a is not a table"),
         ('[models.gpt]\nname = "x"', "names no model"),
         ('[models."a/b"]\ncontext_tokens = -5', "line 2: models"),

@@ -100,6 +100,14 @@ def test_what_became_of_each_target_is_counted_from_a_moment_on(state: State):
     assert state.attempts.since(200.0) == {}
 
 
+@pytest.mark.parametrize("number", [1, 49, 50, 51, 125])
+def test_however_many_are_logged_at_once_each_is_there_once_and_in_order(state: State, number: int):
+    state.attempts.record([Tried(str(at), "chat", (LATE,), 1.0) for at in range(number)])
+
+    logged = state.attempts.recent(limit=1_000)
+    assert [one.request_id for one in reversed(logged)] == [str(at) for at in range(number)]
+
+
 def test_the_log_keeps_the_newest_rows_only(home: Home, state: State):
     for number in range(5):
         state.attempts.record([Tried(str(number), "chat", (LATE,) * 2500, 1.0)])
