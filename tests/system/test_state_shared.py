@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import anyio
 import pytest
 
 from stockade import AllAttemptsFailed, Host
-from stockade.settings import Home, RoutingPolicy, Settings
+from stockade.settings import Budget, Home, RoutingPolicy, Settings
 from stockade.state import State
 from stockade_sdk import Capability, ChatRequest
 from stockade_sdk.capability import DiscoveryOptions
@@ -67,6 +68,33 @@ def site(tmp_path: Path) -> Site:
     site = new_site(tmp_path)
     site.install(FIRST, name="first", capabilities=("chat",))
     return site
+
+
+async def test_while_another_process_holds_the_file_workers_start_and_requests_are_answered(
+    site: Site,
+) -> None:
+    settings = Settings(budgets={"*": Budget(tokens_per_day=10**9)})
+    with closing(sqlite3.connect(site.home.state_db, isolation_level=None)) as other:
+        async with Host.open(site.home, settings=settings) as host:
+            await host.run(HELLO, plugin="steady")
+            other.execute("BEGIN EXCLUSIVE")
+            await host.run(HELLO, plugin="steady")
+            await until(host.state._database._lock.locked)  # its count waits for the other process
+
+            began = time.monotonic()
+            response = await host.run(HELLO, plugin="first")  # whose worker is not there yet
+            took_s = time.monotonic() - began
+
+            still = host.state._database._lock.locked()
+            other.execute("ROLLBACK")
+            journal = host._parts.journal
+        assert journal.lost == 0
+
+    assert response.provider == "first"
+    assert still
+    assert took_s < 2.0
+    with State.open(site.home) as state:
+        assert state.attempts.count() == 3
 
 
 @contextmanager

@@ -76,9 +76,9 @@ class Parts:
         tune_allocator()
         await anyio.to_thread.run_sync(self.secrets.warm)  # a keyring may take its time, once
         self._remember()
+        stack.callback(self.journal.close)
         self.read()
         self._known = as_set(self.planner.knowledge.records)
-        stack.callback(self.journal.close)
         stack.enter_context(self.logbook)
         stack.callback(self._denials.close)
         broker = await stack.enter_async_context(self._broker())
@@ -86,7 +86,11 @@ class Parts:
         await stack.enter_async_context(Background(self._denials.keep))
         await self._keep_budgets(stack)
         self.confining = Confining(self.home, self.settings, environment)
-        self.supervisor = await stack.enter_async_context(self._supervisor(broker, on_event))
+        # Of its own, for it is read on the event loop: `state` may be kept by a thread whose change
+        # waits for another process.
+        records = stack.enter_context(State.open(self.home))
+        supervisor = self._supervisor(broker, records, on_event)
+        self.supervisor = await stack.enter_async_context(supervisor)
         await stack.enter_async_context(Background(self._watch_keys))
         self.workers = self._workers()
         self.dispatcher = Dispatcher(
@@ -177,14 +181,16 @@ class Parts:
             may_send=self.ledger.sent,
         )
 
-    def _supervisor(self, broker: Broker, on_event: Callable[[PluginEvent], None]) -> Supervisor:
+    def _supervisor(
+        self, broker: Broker, records: State, on_event: Callable[[PluginEvent], None]
+    ) -> Supervisor:
         def news(event: PluginEvent) -> None:
             self._happened(event)
             on_event(event)
 
         return Supervisor(
             Runtimes(
-                self.home, self.settings, broker, self.confining, self.secrets, self.state.require
+                self.home, self.settings, broker, self.confining, self.secrets, records.require
             ),
             self.home.run,
             self.settings.supervision,

@@ -8,7 +8,9 @@ does not count here.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Literal
 
@@ -22,9 +24,10 @@ from stockade_sdk.errors import ProviderError
 from .catalogue import Target
 from .cooling import Entry, after_failure, forgotten, kept, restored
 from .outages import Outages
-from .scopes import COUNTED, Scope, name_of, names_of, never_connected, read_name
+from .scopes import COUNTED, Scope, name_of, names_of, never_connected, plugin_of, read_name
 
 MAX_ENTRIES = 1_024  # full ids are free text, so the table has to be bounded
+ROOM = 32  # entries that go at once where there is no room: to look whose costs a millisecond
 MAX_NAME_CHARS = 600  # of a scope; no vendor has such a model, and the store cuts at 700
 MAX_PROBE_S = 60.0  # a probe that tells nothing for so long does not keep others away any more
 KEYS_HOLD_S = 1.0  # a changed key lifts a rest after so many seconds at most
@@ -146,7 +149,7 @@ class Breaker:
     def reset(self, plugin: str) -> None:
         """Forget all of a plugin: its settings or version changed, or it is to be tried again."""
         self._outages.answered(plugin)
-        for name in [name for name in self._entries if _plugin_of(name) == plugin]:
+        for name in [name for name in self._entries if plugin_of(name) == plugin]:
             self._drop(name)
 
     def standings(self) -> Mapping[str, Standing]:
@@ -214,7 +217,7 @@ class Breaker:
     def _hold(self, name: str, error: ProviderError, *, at_once: bool = False) -> None:
         entry = self._entries.pop(name, None)  # put back at the end: the first one is the oldest
         if len(self._entries) >= MAX_ENTRIES:
-            self._drop(next(iter(self._entries)))
+            self._make_room()
         after = self._entries[name] = after_failure(
             entry, error.kind, error.retry_after_s, self._clock(), self._options, at_once=at_once
         )
@@ -222,6 +225,15 @@ class Breaker:
         self._changed.add(name)
         if after.rested or (entry is not None and entry.rested):
             self._stale()
+
+    def _make_room(self) -> None:
+        """Forget the oldest of the plugin that has the most: however many models of one fail, they
+        take no other plugin's place.
+        """
+        (most, _), *_ = Counter(map(plugin_of, self._entries)).most_common(1)
+        oldest = (name for name in self._entries if plugin_of(name) == most)
+        for name in list(islice(oldest, ROOM)):
+            self._drop(name)
 
     def _drop(self, name: str) -> None:
         if self._entries.pop(name, None) is not None:
@@ -288,8 +300,3 @@ def _sign(name: str, entry: Entry) -> Sign:
     probing = replace(cooling, state="probing", why=why)
     keyed = held.scope in KEYED
     return Sign(entry, held.under, keyed, held.plugin, held.print, cooling, probing)
-
-
-def _plugin_of(name: str) -> str:
-    held = read_name(name)
-    return held.plugin if held is not None else name

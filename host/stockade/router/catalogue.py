@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,10 @@ from stockade_sdk.capability import Capability, ModelInfo
 DEFAULT_MODEL = "default"  # of a plugin that lists none
 SUGGESTIONS = 3
 MAX_SHOWN_CHARS = 120  # a name is a stranger's text; an error quotes this much of it
-NEIGHBOURS = 25  # names compared on each side of an unknown one: some 3 ms of the event loop
+NEIGHBOURS = 25  # names looked at on each side of an unknown one: some 3 ms of the event loop
+# Comparing two names letter by letter takes the cube of their length where a list is made for that.
+MAX_COMPARED_CHARS = 64
+MAX_COMPARED = 8  # those that have the most letters in common with the unknown one
 
 
 class Target(msgspec.Struct, frozen=True, dict=True):
@@ -133,7 +137,7 @@ class Catalogue:
         """Up to three known names that look like ``name``: those that begin or end like it."""
         if self._sorted is None:
             self._sorted = _both_ways({*self.aliases, *self.short, *self.full})
-        wanted = name[:MAX_SHOWN_CHARS]
+        wanted = name[:MAX_COMPARED_CHARS]
         pool = {
             known: None
             for names in (_both_ways(more), self._sorted)
@@ -141,8 +145,16 @@ class Catalogue:
                 *_around(names[0], wanted),
                 *(text[::-1] for text in _around(names[1], wanted[::-1])),
             )
+            if len(known) <= MAX_COMPARED_CHARS
         }
-        return tuple(difflib.get_close_matches(wanted, pool, SUGGESTIONS))
+        matcher = difflib.SequenceMatcher(b=wanted)
+
+        def letters_in_common(known: str) -> float:
+            matcher.set_seq1(known)
+            return matcher.quick_ratio()
+
+        likely = heapq.nlargest(MAX_COMPARED, pool, key=letters_in_common)
+        return tuple(difflib.get_close_matches(wanted, likely, SUGGESTIONS))
 
 
 def _as_tuples(found: dict[str, list[Target]]) -> dict[str, tuple[Target, ...]]:

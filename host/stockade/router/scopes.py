@@ -100,6 +100,11 @@ def read_name(name: str) -> Held | None:
     return Held(Scope.KEY if at else Scope.PROVIDER, plugin, key_print)
 
 
+def plugin_of(name: str) -> str:
+    """The plugin of a scope's name."""
+    return name.partition("/")[0].partition("@")[0]
+
+
 def never_connected(error: ProviderError) -> bool:
     """Whether no connection came about, so that the failure says nothing of the model."""
     return error.kind is ErrorKind.NETWORK or (

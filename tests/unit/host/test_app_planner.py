@@ -204,3 +204,27 @@ def test_what_is_explained_is_what_is_planned(known: Known) -> None:
     explained = known.planner.explain(Needs(Capability.CHAT), now=time.monotonic())
 
     assert [one.target for one in explained.targets] == known.order()
+
+
+class Interrupted(Knowledge):
+    """A reading that somebody replaces, from another thread, while a plan is made by it."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def __getattribute__(self, name: str) -> object:
+        act = super().__getattribute__("meanwhile")
+        if name == "catalogue" and act is not None:
+            self.meanwhile = None
+            act()
+        return super().__getattribute__(name)
+
+
+def test_a_plan_that_was_made_while_a_new_reading_came_is_not_kept(known: Known) -> None:
+    old = Interrupted((), Settings(), policies_of(Settings(), {}, {}), catalogue_of([], Settings()))
+    known.planner.know(old)
+    old.meanwhile = lambda: known.planner.know(reading(*NAMES))
+
+    first = known.plan()
+
+    assert known.plan() is not first
+    assert known.order() == ALL

@@ -221,7 +221,7 @@ def test_a_price_of_the_operators_that_is_no_amount_hides_all_others():
 
 
 def test_a_scan_finds_no_capability_that_the_manifest_does_not_declare():
-    """Nobody agreed to it, and without a route such requests would go to the plugin from then on."""
+    """Nobody agreed to it, and without a route such requests would all go to the plugin."""
     every = tuple(Capability)
     lists = {
         "vendor": scanned(

@@ -332,3 +332,18 @@ def test_a_long_way_round_is_found_soon_and_told_in_short():
     assert time.process_time() - began < 1.0
     assert len(raised.value.path) == 20_001
     assert raised.value.why == "a0 -> a1 -> a2 -> a3 -> a4 -> a5 -> a6 -> a7 -> a8 -> ... -> a0"
+
+
+@pytest.mark.parametrize("part", ["a", "ab", "aab"])
+def test_a_list_made_to_be_compared_slowly_holds_nobody_up(part):
+    """Requests for unknown names are compared with known ones in the event loop."""
+    listed = [("p", ModelInfo(id=(part * 100)[: 20 + at % 130] + str(at))) for at in range(5_000)]
+    catalogue = Catalogue(listed, ["p"])
+    catalogue.near("x")  # the index is made
+
+    began = time.process_time()
+    for _ in range(5):
+        catalogue.near((part * 100)[:119])
+        catalogue.near((part * 100)[:58] + "b")
+
+    assert time.process_time() - began < 1.0  # without bounds 2 to 8 s
