@@ -187,11 +187,13 @@ def _plugins(table: Table) -> dict[str, str]:
     """`[plugins.NAME] minimum_tier`, by name; a plugin that is not installed may be named."""
     found: dict[str, str] = {}
     for name in table.values:
-        one = table.table(name)
+        one, plugin = table.table(name), name.strip().lower()
+        if plugin in found:  # in another spelling: one of the two would bind nothing
+            raise table.error(name, "is there twice", f"write one [plugins.{plugin}]")
         tier = one.get("minimum_tier", _tier, "")
         one.finish()
         if tier:
-            found[name] = tier
+            found[plugin] = tier
     return found
 
 

@@ -196,6 +196,10 @@ def test_ceilings_cut_and_never_raise():
         ("[plugins.echo]\nminimum_tier = 1", "line 2: plugins.echo.minimum_tier is not a tier"),
         ("[plugins.echo]\ntier = 1", "line 2: plugins.echo.tier is not a setting"),
         ('[plugins]\necho = "none"', "line 2: plugins.echo is not a table"),
+        (
+            '[plugins.echo]\nminimum_tier = "full"\n[plugins.Echo]\nminimum_tier = "none"',
+            "line 3: plugins.Echo is there twice; write one [plugins.echo]",
+        ),
         ("[requests\n", "is not TOML"),
         ("a = " + "[" * 5000, "is not TOML"),
     ],
@@ -226,3 +230,9 @@ def test_what_becomes_of_foreign_reasoning_is_one_of_two_words():
     assert parse_settings(b'[handoff]\nthinking = "dropped"').handoff.thinking == "dropped"
     with pytest.raises(SettingsError, match=r"line 2: handoff\.thinking is no way"):
         parse_settings(b'[handoff]\nthinking = "kept"')
+
+
+def test_a_plugins_tier_binds_it_however_its_name_is_written() -> None:
+    written = parse_settings(b'[plugins.Echo]\nminimum_tier = "restricted"')
+
+    assert written.plugin_minimum_tiers == {"echo": "restricted"}
