@@ -390,6 +390,10 @@ async def meet():
     writer.close(); right.close()
     return line.decode().strip(), ran
 
+def fork():
+    if os.fork() == 0:
+        os._exit(0)  # else it would tell as well, into the same line
+
 os.chdir(sys.argv[1]); tempfile.tempdir = sys.argv[1]
 database = sqlite3.connect("life.db")
 database.execute("pragma journal_mode=wal"); database.execute("create table t (n)")
@@ -407,7 +411,7 @@ tell(
     row=database.execute("select n from t").fetchone()[0],
     zone=str(zoneinfo.ZoneInfo("UTC")), tls=ssl.create_default_context().check_hostname,
     third=str(decimal.Decimal(1) / 3), packed=msgspec.msgpack.encode([1]).hex(),
-    fork=outcome(os.fork), socket=outcome(socket.socket),
+    fork=outcome(fork), socket=outcome(socket.socket),
 )
 """
 
