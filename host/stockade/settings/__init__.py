@@ -21,6 +21,7 @@ from stockade.settings.values import (
     SandboxSettings,
     Settings,
     SupervisionSettings,
+    TelemetrySettings,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SandboxSettings",
     "Settings",
     "SupervisionSettings",
+    "TelemetrySettings",
     "parse_settings",
     "read_settings",
 ]

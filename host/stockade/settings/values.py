@@ -23,11 +23,13 @@ __all__ = [
     "SandboxSettings",
     "Settings",
     "SupervisionSettings",
+    "TelemetrySettings",
 ]
 
 TIERS = ("none", "restricted", "full")  # weakest first
 EVERY_PLUGIN = "*"  # as a name in `[budgets]`: each plugin that has none of its own
 HOUR_S = 3_600.0
+MIB = 1024 * 1024
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +51,43 @@ class SupervisionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where `serve` listens."""
+    """`[gateway]`: where `serve` listens, whom it lets in, and how much it takes from them.
+
+    `hosts` are names besides its own address under which it may be asked for (what a `Host` header
+    may say); `origins` those of foreign pages that may call it (none: no CORS). `insecure` lets it
+    listen beyond loopback without a certificate. `max_requests` counts those in flight,
+    `max_bodies_bytes` what is held of all bodies at once. A client has `header_timeout_s` for its
+    headers, `body_timeout_s` for its body, and may leave a stream unread for `stall_timeout_s`; one
+    that waits for a slow vendor hears a comment every `comment_interval_s`. On a stop what is in
+    flight has `drain_s` to end.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8787
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    insecure: bool = False
+    max_body_bytes: int = 32 * MIB
+    max_bodies_bytes: int = 256 * MIB
+    max_connections: int = 1_024
+    max_requests: int = 768
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    stall_timeout_s: float = 30.0
+    comment_interval_s: float = 15.0
+    drain_s: float = 30.0
+
+
+class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[telemetry]`: `log` is where `serve` writes a line of JSON for each request (`logs/` of the
+    home, standard error, nowhere); `spans` the address of an OpenTelemetry collector (OTLP over
+    HTTP), None for no spans at all.
+    """
+
+    log: Literal["file", "stderr", "off"] = "file"
+    spans: str | None = None
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     requests: RequestSettings = RequestSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     gateway: GatewaySettings = GatewaySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     handoff: HandoffSettings = HandoffSettings()
     egress: EgressSettings = EgressSettings()
     cooldowns: CooldownSettings = CooldownSettings()

@@ -1,0 +1,6 @@
+"""The admin API: what an operator can see and do, as values, as an interface and as HTTP."""
+
+from .operator import Operator
+from .tokens import Caller, Tokens, new_token, print_of
+
+__all__ = ["Caller", "Operator", "Tokens", "new_token", "print_of"]
