@@ -12,6 +12,10 @@ from typing import Final, NamedTuple
 _BOUNDARY: Final = b"stockade-form-2f9c1e70b6a84d53"  # where it does not occur in the content
 MAX_FIELDS: Final = 256  # no API has as many; each costs memory beyond its bytes
 MAX_HEAD_BYTES: Final = 8 * 1024  # of one field's headers
+MAX_HEADERS: Final = 16  # of one field; a form has two kinds of them
+MAX_PARAMETERS: Final = 16  # of one header; a form has two kinds of them
+MAX_PADDING_BYTES: Final = 80  # white space after a boundary; mail had some, forms have none
+_PLAIN: Final = frozenset({"binary", "8bit", "7bit"})  # RFC 7578, 4.7: nothing else is sent
 _FILE_TYPE: Final = "application/octet-stream"  # of a file nobody said more about
 _ESCAPES: Final = {  # as browsers write names (WHATWG HTML, "multipart/form-data encoding")
     ord("\n"): "%0A",
@@ -59,22 +63,47 @@ def encode_form(fields: Sequence[FormField]) -> tuple[bytes, str]:
 def decode_form(body: bytes, content_type: str) -> tuple[FormField, ...]:
     """The fields of a whole body, in order; files as bytes, the rest as text.
 
-    Raises ValueError saying what is wrong: another content type, no boundary, a body that breaks
-    off, a field without a name, more than ``MAX_FIELDS`` of them.
+    Each byte is looked at a few times, whatever the form is like. Raises ValueError saying what is
+    wrong: another content type, no boundary, a body that breaks off, a field without a name or
+    with headers that no form has, text that is no UTF-8, more than ``MAX_FIELDS`` fields.
     """
-    mark = b"--" + _boundary_of(content_type)
-    start, opened, rest = body.partition(mark)
-    if not opened or (start and not start.endswith(b"\r\n")):
-        raise ValueError("the form has no field at its start")
+    mark = b"\r\n--" + _boundary_of(content_type)
+    if body.startswith(mark[2:]):
+        at, last = _line_after(body, len(mark) - 2)
+    else:  # after a preamble, which nobody reads
+        at, last = _next(body, mark, 0, "the form has no field at its start")[1:]
     fields: list[FormField] = []
-    while not rest.startswith(b"--"):
-        part, closed, rest = rest.partition(b"\r\n" + mark)
-        if not closed:
-            raise ValueError("the form breaks off")
+    while not last:
         if len(fields) == MAX_FIELDS:
             raise ValueError(f"the form has more than {MAX_FIELDS} fields")
-        fields.append(_field(part))
+        end, after, last = _next(body, mark, at, "the form breaks off")
+        fields.append(_field(body, at, end))
+        at = after
     return tuple(fields)
+
+
+def _next(body: bytes, mark: bytes, at: int, missing: str) -> tuple[int, int, bool]:
+    """Where the next boundary begins and its line ends, and whether it is the last. Raises
+    ValueError(missing).
+    """
+    found = body.find(mark, at)
+    if found < 0:
+        raise ValueError(missing)
+    return found, *_line_after(body, found + len(mark))
+
+
+def _line_after(body: bytes, at: int) -> tuple[int, bool]:
+    """Where the line of a boundary ends that ``at`` is the end of, and whether it is the last one.
+
+    Raises ValueError where it goes on: no content begins a line with the boundary (RFC 2046, 5.1),
+    and readers would not agree on what it is.
+    """
+    if body.startswith(b"--", at):
+        return at, True
+    end = body.find(b"\r\n", at, at + MAX_PADDING_BYTES)
+    if end < 0 or body[at:end].strip(b" \t"):
+        raise ValueError("the form breaks off, or its boundary occurs within a field")
+    return end, False
 
 
 def _boundary_of(content_type: str) -> bytes:
@@ -85,35 +114,63 @@ def _boundary_of(content_type: str) -> bytes:
     return boundary.encode("latin-1", "replace")
 
 
-def _field(part: bytes) -> FormField:
-    head, blank, data = part.lstrip(b" \t").removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    if not blank or len(head) > MAX_HEAD_BYTES:
+def _field(body: bytes, at: int, end: int) -> FormField:
+    """The field between two boundaries; ``at`` is the end of the first one's line."""
+    at += 2 if body.startswith(b"\r\n", at) else 0
+    blank = body.find(b"\r\n\r\n", at, min(end, at + MAX_HEAD_BYTES + 4))
+    lines = body[at : max(blank, at)].decode("utf-8", "replace").split("\r\n", MAX_HEADERS)
+    if blank < 0 or len(lines) > MAX_HEADERS:
         raise ValueError("a field of the form has no headers, or too long ones")
     headers: dict[str, str] = {}
-    for line in head.decode("utf-8", "replace").split("\r\n"):
+    for line in lines:
         name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
+        headers.setdefault(name.strip().lower(), value.strip())
     said = _parameters(headers.get("content-disposition", "").partition(";")[2])
     if "name" not in said:
         raise ValueError("a field of the form has no name")
-    filename, kind = said.get("filename"), headers.get("content-type")
-    if filename is None:
-        return FormField(said["name"], data.decode("utf-8", "replace"), None, kind)
-    return FormField(said["name"], data, filename, kind)
+    kind, name = headers.get("content-type"), said["name"]
+    if headers.get("content-transfer-encoding", "binary").lower() not in _PLAIN:
+        raise ValueError(f"the field {name!r:.80} is encoded; forms carry bytes as they are")
+    if kind is not None and kind.lower().startswith("multipart/"):
+        raise ValueError(f"the field {name!r:.80} is a form itself; write each file as a field")
+    filename, data = _filename(said), body[blank + 4 : end]
+    if filename is not None:
+        return FormField(name, data, filename, kind)
+    try:
+        return FormField(name, data.decode(), None, kind)
+    except UnicodeDecodeError:
+        raise ValueError(f"the field {name!r:.80} has no filename and is no UTF-8") from None
+
+
+def _filename(said: dict[str, str]) -> str | None:
+    """``filename``, or what older writers have for names beyond ASCII (RFC 5987)."""
+    if "filename" in said or "filename*" not in said:
+        return said.get("filename")
+    from urllib.parse import unquote  # for the rare writer
+
+    return unquote(said["filename*"].rpartition("'")[2])
 
 
 def _parameters(text: str) -> dict[str, str]:
-    """``name="value"; name=value``, quoted values with their semicolons and escapes."""
+    """``name="value"; name=value``, quoted values with their semicolons and escapes. Raises
+    ValueError for more than ``MAX_PARAMETERS``.
+    """
     found: dict[str, str] = {}
-    while text.strip(" ;"):
-        name, _, text = text.lstrip(" ;").partition("=")
+    for _ in range(MAX_PARAMETERS):
+        text = text.lstrip(" ;")
+        if not text:
+            return found
+        name, _, text = text.partition("=")
         if text.startswith('"'):
             value, _, text = text[1:].partition('"')
             for code, escape in _ESCAPES.items():
                 value = value.replace(escape, chr(code))
         else:
             value, _, text = text.partition(";")
+            value = value.strip()
         found.setdefault(name.strip().lower(), value)
+    if text.strip(" ;"):
+        raise ValueError("a header of the form has too many parameters")
     return found
 
 

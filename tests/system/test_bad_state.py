@@ -18,6 +18,7 @@ from stockade import AllAttemptsFailed, Host
 from stockade.errors import StateError
 from stockade.settings import Home, Settings
 from stockade.state import Checked, ModelList, Rest, Spent, State, Tried
+from stockade.state.schema import VERSION
 from stockade_sdk import ModelInfo
 from stockade_sdk.capability import Attempt
 from tests.system.bad_homes import (
@@ -214,7 +215,7 @@ def test_a_newer_database_is_left_alone_and_every_verb_says_so(site: Site, call:
         assert "what to do: upgrade stockade" in called.err
 
     assert site.home.lock_file.read_bytes() == before
-    change(site.home, "PRAGMA user_version = 2")
+    change(site.home, f"PRAGMA user_version = {VERSION}")
     assert [one.name for one in installed(site.home)] == ["first", "steady"]
 
 

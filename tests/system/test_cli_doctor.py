@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stockade.app.confining import Examined
-from stockade.cli.diagnosis import matrix
+from stockade.app.operating.doctoring import matrix
 from stockade.sandbox.plan import WORDS
 from stockade.supervisor import Answer
 from tests.unit.host.cli_calls import Call, calling

@@ -7,16 +7,34 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from stockade.errors import Refused, UsageError
+
 from . import values as v
+
+
+class Missing(UsageError):
+    """There is nothing of that name: no such job, token, alias, preset, key or setting.
+
+    Of plugins and models `NotInstalled` and `NoSuchModel` say so.
+    """
+
+
+class Taken(UsageError):
+    """There is one of that name already, and it is not replaced."""
+
+
+class Changed(Refused):
+    """It is not what was looked at and agreed to: look again."""
 
 
 class Operator(Protocol):
     """Every method returns within milliseconds and never waits for a worker, a vendor or the
     network: what takes longer is a `Job`, to be asked for again by `job`.
 
-    All raise HostError: NotInstalled and NoSuchModel for what is not there, other UsageErrors for
-    what cannot be, Refused for what may not, StateError where the disk does not take it. What
-    changes something is in force for the next request when it returns.
+    All raise HostError: NotInstalled, NoSuchModel and Missing for what is not there, Taken for what
+    is there already, other UsageErrors for what cannot be, Refused for what may not, StateError
+    where the disk does not take it. What changes something is in force for the next request when
+    it returns.
     """
 
     # the host
@@ -44,7 +62,7 @@ class Operator(Protocol):
     async def offers(self) -> Sequence[v.Offer]: ...
     async def propose(self, asked: v.Proposing) -> v.Proposal: ...
     async def install(self, agreed: v.Installing) -> v.Job:
-        """Raises Refused where the source is not what was looked at. The job's `result` is a
+        """Raises Changed where the source is not what was looked at. The job's `result` is a
         `Plugin`; nothing of it runs before the job is done.
         """
         ...

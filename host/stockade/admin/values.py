@@ -11,9 +11,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
+# No control characters. Python's `$` lets a last newline pass, JSON Schema's does not: both refuse
+# it with the `(?!\n)`.
+PLAIN = r"^[^\x00-\x1f\x7f]*(?!\n)$"
+EXACT = 2**53 - 1  # the largest whole number that every JSON reader takes as it is (RFC 8259, 6)
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=PLAIN)]
 Text = Annotated[str, Meta(max_length=4_096)]
-Word = Annotated[str, Meta(min_length=1, max_length=512)]  # a permission, a host, a target
+Word = Annotated[str, Meta(min_length=1, max_length=512, pattern=PLAIN)]  # a host, a target, ...
+Whole = Annotated[int, Meta(ge=-EXACT, le=EXACT)]
+Number = Annotated[float, Meta(ge=-EXACT, le=EXACT)]
 CapabilityName = Literal[
     "chat", "vision", "embedding", "image_gen", "audio_stt", "audio_tts", "rerank"
 ]
@@ -27,6 +33,24 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller gets: keys may be added, none is taken away."""
+
+
+class Fault(Shown, frozen=True, kw_only=True):
+    """Why there is no answer: `message` says what happened, `remedy` what to do next.
+
+    `kind` is for programs; each goes with one status. Empty: there is nothing to say.
+    """
+
+    kind: str
+    message: str
+    why: str = ""
+    remedy: str = ""
+
+
+class Failure(Shown, frozen=True, kw_only=True):
+    """The body of every answer of 400 and above."""
+
+    error: Fault
 
 
 # --- the host ---
@@ -245,7 +269,7 @@ class GrantProposal(Shown, frozen=True, kw_only=True):
 class ConfigGiven(Given, frozen=True, kw_only=True):
     """A value as it is written in a form or on the command line; null takes it away."""
 
-    value: Annotated[str, Meta(max_length=16_384)] | int | float | bool | None
+    value: Annotated[str, Meta(max_length=16_384)] | Whole | Number | bool | None
 
 
 class SecretGiven(Given, frozen=True, kw_only=True):
@@ -470,8 +494,8 @@ class Bucket(Shown, frozen=True, kw_only=True):
 
 
 class LogLine(Shown, frozen=True, kw_only=True):
-    """One line: `at` as it was written, `source` who wrote it (`host`, `egress`, `denied`, `stdout`,
-    ...), `text` escaped.
+    """One line: `at` as it was written, `source` who wrote it (`host`, `egress`, `denied`,
+    `stdout`, ...), `text` escaped.
     """
 
     at: str
@@ -492,7 +516,7 @@ class TokenRow(Shown, frozen=True, kw_only=True):
 
 
 class TokenAsked(Given, frozen=True, kw_only=True):
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")]
     scope: ScopeName = "use"
 
 

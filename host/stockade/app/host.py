@@ -7,27 +7,27 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, overload
 
 import anyio
 import anyio.to_thread
 
-from stockade.errors import AllAttemptsFailed, HostError
+from stockade.errors import HostError
 from stockade.models import checked_health, checked_models
 from stockade.packages import hold_environment
 from stockade.router import Answer, Explanation, Needs, Standing, needs_of
 from stockade.settings import Home, Settings, read_settings
 from stockade.state import State
 from stockade.supervisor import PluginEvent, PluginStatus, Rehearsal, StartRefused
+from stockade.telemetry import NOBODY, Watches
 from stockade_sdk.audio import (
     SpeechRequest,
     SpeechResponse,
     TranscriptionRequest,
     TranscriptionResponse,
 )
-from stockade_sdk.capability import Attempt, Capability, DiscoveryOptions, ModelCatalog
+from stockade_sdk.capability import Attempt, DiscoveryOptions, ModelCatalog
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.embedding import EmbeddingRequest, EmbeddingResponse
 from stockade_sdk.errors import ProviderError
@@ -56,9 +56,11 @@ class Host:
     on one beside the host adds it there.
     """
 
-    def __init__(self, home: Home, settings: Settings, state: State) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, state: State, watches: Watches = NOBODY
+    ) -> None:
         self.home, self.settings, self.state = home, settings, state
-        self._parts = Parts(home, settings, state)
+        self._parts = Parts(home, settings, state, watches)
         self._inquiries = Inquiries(self._parts, self.ask)
         self.own_ports = self._parts.own_ports
 
@@ -70,19 +72,20 @@ class Host:
         *,
         settings: Settings | None = None,
         on_event: Callable[[PluginEvent], None] = lambda event: None,
+        watches: Watches = NOBODY,
     ) -> AsyncIterator[Host]:
         """A host over ``home`` (default: ``STOCKADE_HOME``, else the user's data folder).
 
         ``settings`` take the place of its ``stockade.toml``; ``on_event`` is told what becomes of
-        workers. Leaving ends every worker. Raises HostError where home, settings or state cannot
-        be used.
+        workers, ``watches`` besides of every request and of what goes out. Leaving ends every
+        worker. Raises HostError where home, settings or state cannot be used.
         """
         place = home if isinstance(home, Home) else Home(Path(home)) if home else Home.find()
         async with AsyncExitStack() as stack:
             state, environment = await anyio.to_thread.run_sync(prepared, place)
             stack.enter_context(state)
             stack.enter_context(hold_environment(environment))
-            host = cls(place, settings or read_settings(place), state)
+            host = cls(place, settings or read_settings(place), state, watches)
             await host._parts.start(stack, environment, on_event)
             for task in host._inquiries.tasks(random.random):
                 await stack.enter_async_context(Background(task))
@@ -137,12 +140,13 @@ class Host:
         needs = needs_of(request)
         plan = parts.planner.plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
+        began = parts.endings.began(needs.capability, request)
         try:
             response = await parts.dispatcher.run(request, plan, timeout_s=timeout_s)
-        except AllAttemptsFailed as failed:
-            parts.journal.attempts(needs.capability, failed.attempts)
+        except BaseException as error:
+            parts.endings.failed(began, error)
             raise
-        parts.journal.attempts(needs.capability, response.attempts, response.usage, response.cost)
+        parts.endings.answered(began, response)
         return response
 
     def stream(
@@ -156,14 +160,14 @@ class Host:
         needs = needs_of(request)
         plan = self._parts.planner.plan(request, needs, plugin)
         timeout_s = self.settings.requests.timeout_s if timeout is None else timeout
-        ended = partial(self._streamed, needs.capability)
-        return self._parts.dispatcher.stream(request, plan, timeout_s=timeout_s, ended=ended)
+        endings = self._parts.endings
+        began = endings.began(needs.capability, request, streamed=True)
 
-    def _streamed(
-        self, capability: Capability, attempts: tuple[Attempt, ...], finish: Finish | None
-    ) -> None:
-        usage, cost = (None, None) if finish is None else (finish.usage, finish.cost)
-        self._parts.journal.attempts(capability, attempts, usage, cost)
+        def ended(attempts: tuple[Attempt, ...], finish: Finish | None) -> None:
+            endings.streamed(began, attempts, finish, answer.first_output_s)
+
+        answer = self._parts.dispatcher.stream(request, plan, timeout_s=timeout_s, ended=ended)
+        return answer
 
     async def discover_models(self, options: DiscoveryOptions = FROM_THE_CACHE) -> ModelCatalog:
         """The models of the enabled plugins, of ``options.providers`` where it names some.
@@ -268,6 +272,15 @@ class Host:
             return await self._parts.supervisor.rehearse(plugin)
         except (StartRefused, ProviderError, OSError) as error:
             raise HostError(f"plugin {plugin} could not be confined", why=str(error)) from error
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered."""
+        return self._parts.endings.in_flight
+
+    async def idle(self) -> None:
+        """Wait until none is."""
+        await self._parts.endings.idle()
 
     def status(self, plugin: str) -> PluginStatus:
         """Where a plugin's workers stand."""

@@ -21,6 +21,7 @@ from stockade.errors import HostError, NotInstalled
 from stockade.settings import Home
 from stockade.state import Rest, State
 from stockade.state import Tried as Record
+from stockade.telemetry import request_id
 from stockade_sdk.capability import Attempt, Capability, CostBreakdown, Usage
 
 INTERVAL_S = 1.0
@@ -35,6 +36,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     at: float
     usage: Usage | None
     cost: CostBreakdown | None
+    request_id: str | None = None  # the gateway's; None where a program called the host itself
 
 
 class Became(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ class Journal:
     ) -> None:
         """A request is over; ``usage`` and ``cost`` are those of its answer."""
         if attempts:
-            self._notes.append(Tried(capability, attempts, self._clock(), usage, cost))
+            tried = Tried(capability, attempts, self._clock(), usage, cost, request_id.get())
+            self._notes.append(tried)
 
     def plugin(self, name: str, state: str, last_error: str | None) -> None:
         """A plugin died or was given up."""
@@ -145,7 +148,7 @@ class Journal:
                 for attempt in note.attempts
             ]
             yield Record(
-                f"{self._host}-{next(self._requests)}",
+                note.request_id or f"{self._host}-{next(self._requests)}",
                 note.capability,
                 kept,
                 note.at,

@@ -25,6 +25,7 @@ from stockade.router.budgets import Ledger
 from stockade.settings import Home, Settings
 from stockade.state import Installed, Secrets, State
 from stockade.supervisor import Denials, Logbook, PluginEvent, Supervisor, What
+from stockade.telemetry import NOBODY, Watches
 from stockade_sdk.errors import ProviderError
 
 from .allocator import tune_allocator
@@ -32,6 +33,7 @@ from .background import Background
 from .budgeting import BudgetedWorkers
 from .confining import Confining
 from .costing import PricedWorkers
+from .endings import Endings
 from .journal import Journal
 from .keyprints import KeyPrints
 from .knowledge import read_knowledge
@@ -51,8 +53,11 @@ class Parts:
     ``own_ports`` are loopback ports that no plugin reaches, whatever it was granted.
     """
 
-    def __init__(self, home: Home, settings: Settings, state: State) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, state: State, watches: Watches = NOBODY
+    ) -> None:
         self.home, self.settings, self.state = home, settings, state
+        self._watches = watches
         self.own_ports = OwnPorts()
         self.secrets = Secrets(home)
         self.logbook = Logbook(home.logs)
@@ -64,6 +69,7 @@ class Parts:
         self.breaker: Breaker
         self.planner: Planner
         self.journal: Journal
+        self.endings: Endings
         self.confining: Confining
         self.supervisor: Supervisor
         self.workers: CallsWorkers
@@ -147,6 +153,7 @@ class Parts:
         self._prints, self.breaker = remembered(self.settings, self.state, self.secrets)
         self.planner = Planner(self.breaker, self.ledger)
         self.journal = Journal(self.home, time.time, self.breaker.changes)
+        self.endings = Endings(self.journal, self._watches)
 
     async def _keep_budgets(self, stack: AsyncExitStack) -> None:
         if not self.ledger.bounds_anything:
@@ -186,6 +193,7 @@ class Parts:
     ) -> Supervisor:
         def news(event: PluginEvent) -> None:
             self._happened(event)
+            self._watches.worker(event)
             on_event(event)
 
         return Supervisor(
@@ -224,6 +232,7 @@ class Parts:
 
     def _decided(self, decision: Decision) -> None:
         self._denials.decided(decision)
+        self._watches.egress(decision)
         verdict = "allowed" if decision.allowed else f"refused: {decision.reason}"
         where = f"{'tunnel to ' if decision.tunnel else ''}{decision.host}:{decision.port}"
         sizes = f"{decision.bytes_out} bytes out, {decision.bytes_in} in"

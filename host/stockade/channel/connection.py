@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Protocol
+from typing import Protocol, cast
 
 from stockade_sdk import wire
 
@@ -74,11 +74,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the socket is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        unix = transport.get_extra_info("socket")
+        # By what it does: those of other loops (uvloop's) have no class of asyncio's.
+        self._transport = found = cast("asyncio.Transport", transport)
+        unix = found.get_extra_info("socket")
         unix.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        transport.write(self._endpoint.greeting())
+        found.write(self._endpoint.greeting())
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """asyncio: where to read to."""

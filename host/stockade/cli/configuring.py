@@ -29,29 +29,23 @@ def set_value(
     value: Annotated[str, typer.Argument(metavar="VALUE")],
 ) -> None:
     """Set one value; it is checked against the plugin's manifest."""
-    from stockade.errors import UsageError
-    from stockade_sdk.manifest.config_values import check_config_value
-    from stockade_sdk.text import TextRefused, show
+    from stockade.app.operating.configuring import checked, field_of
 
     with opened() as (_, state):
-        field = _field(state.require(name), key)
-        try:
-            checked = check_config_value(field, value)
-        except TextRefused as refused:
-            raise UsageError(
-                f"{key} of {name} was not set: {show(value)} {refused.message}",
-                why=field.help,
-                remedy=refused.remedy,
-            ) from None
-        state.set_config(name, key, checked, is_address=field.type == "url")
+        record = state.require(name)
+        field = field_of(record, key)
+        read = checked(record, key, field, value)
+        state.set_config(name, key, read, is_address=field.type == "url")
     print(f"Set {key} of {name}.")
 
 
 @app.command("unset")
 def unset_value(name: Annotated[str, NAME], key: Annotated[str, KEY]) -> None:
     """Take a value away; the manifest's default holds again."""
+    from stockade.app.operating.configuring import field_of
+
     with opened() as (_, state):
-        field = _field(state.require(name), key)
+        field = field_of(state.require(name), key)
         state.set_config(name, key, None, is_address=field.type == "url")
     print(f"{key} of {name} is not set any more.")
 
@@ -79,7 +73,9 @@ def get_value(
 
 
 def _show_one(record: Installed, key: str, *, json: bool) -> None:
-    value = record.config.get(key, _field(record, key).default)
+    from stockade.app.operating.configuring import field_of
+
+    value = record.config.get(key, field_of(record, key).default)
     if json:
         print_json(value)
     elif value is None:
@@ -99,19 +95,3 @@ def _row(record: Installed, key: str, field: ConfigField) -> tuple[object, ...]:
 
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _field(record: Installed, key: str) -> ConfigField:
-    """What the manifest says of a key. Raises UsageError."""
-    from stockade.errors import UsageError
-    from stockade_sdk.text import nearest, show
-
-    fields = manifest_of(record).config
-    if key in fields:
-        return fields[key]
-    near = nearest(key, fields)
-    raise UsageError(
-        f"{record.name} has no setting {show(key)}",
-        why=f"its plugin.toml has {', '.join(fields) or 'none'} under [config]",
-        remedy=f"write {near}" if near else f"see: stockade config get {record.name}",
-    )

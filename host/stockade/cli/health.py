@@ -15,17 +15,16 @@ from stockade.cli.standing import moment, rests_of, standings_now, whole
 from stockade.cli.stored import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from stockade.app.health import Health, Seen, Subject
+    from stockade.app.health import Health, Seen
+    from stockade.control.client import Client
     from stockade.router import Standing
     from stockade.state import Checked, Installed, State
 
 __all__ = ["health"]
 
-WINDOW_S: Final = 3_600.0  # of the requests that count
 STATES: Final = {True: "ok", False: "failing", None: "unknown"}
-WORSE: Final = ("cooling", "probing", "stopped")  # a budget that is used up says nothing of health
 
 
 def health(
@@ -67,7 +66,12 @@ def _plugins(names: list[str] | None) -> tuple[str, ...] | None:
 
 def _examined(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
     from stockade.cli.interrupts import run_async
+    from stockade.cli.live import running
+    from stockade.settings import Home
 
+    client = running(Home.find())
+    if client is not None:
+        return _examined_by(client, names)
     told, standings = run_async(_asked, names)
     with opened() as (_, state):
         checks, seen = state.learnt.checks(), _seen(state, standings)
@@ -85,6 +89,18 @@ def _examined(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
             checked_at=one.at if one.ok is not None else _at(checks.get(one.provider)),
         )
         for one in told
+    ]
+
+
+def _examined_by(client: Client, names: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    """Asked by the running host, with the workers it has; it keeps what each one said."""
+    from stockade.cli.live import finished
+
+    began_at = time.time()
+    finished(client, client.post("/api/health", {"plugins": list(names or ())}))
+    return [
+        {**row, "asked": row["checked_at"] is not None and row["checked_at"] >= began_at}
+        for row in _remembered(names)
     ]
 
 
@@ -108,6 +124,8 @@ def _tell(health: Health, done: int, of: int) -> None:
 
 
 def _remembered(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    from stockade.app.operating.wellness import subject as subject_of
+    from stockade.app.operating.wellness import verdict
     from stockade.state import Secrets
 
     with known() as found:
@@ -115,7 +133,7 @@ def _remembered(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
         seen = _seen(found.state, standings)
         source_of = Secrets(found.home).source
         records = _chosen(found.state.list(), names)
-        subjects = {record.name: _subject(record, source_of) for record in records}
+        subjects = {record.name: subject_of(record, source_of) for record in records}
     rows = []
     for name, subject in subjects.items():
         check, shown = checks.get(name), seen.get(name)
@@ -123,7 +141,7 @@ def _remembered(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
         rows.append(
             _row(
                 name,
-                subject.ok if unfit else _verdict(shown, check),
+                subject.ok if unfit else verdict(shown, check),
                 shown,
                 rests_of(name, standings),
                 latency_ms=check.latency_ms if check is not None else None,
@@ -135,48 +153,18 @@ def _remembered(names: tuple[str, ...] | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _subject(record: Installed, source_of: Callable[[str, str], str | None]) -> Subject:
-    """What a plugin lacks; opens no keyring."""
-    from stockade.app.health import Subject, subject_of
-    from stockade_sdk.manifest import ManifestError
-
-    try:
-        return subject_of(record, source_of)
-    except ManifestError as error:
-        return Subject(record.name, "bad_manifest", str(error), ok=False)
-
-
 def _chosen(records: Iterable[Installed], names: tuple[str, ...] | None) -> tuple[Installed, ...]:
     by_name = {record.name: record for record in records}
     return tuple(by_name.values() if names is None else (by_name[name] for name in names))
-
-
-def _verdict(seen: Seen | None, check: Checked | None) -> bool | None:
-    """Whether a provider is well, by the latest that is known of it; None where nothing is.
-
-    A request that failed for what was in it says nothing of the provider.
-    """
-    from stockade.router.scopes import COUNTED
-
-    if seen is not None and seen.standing is not None and seen.standing.state in WORSE:
-        return False
-    signs: list[tuple[float, bool]] = []
-    if check is not None:
-        signs.append((check.at, check.ok))
-    if seen is not None and seen.last_ok_at is not None:
-        signs.append((seen.last_ok_at, True))
-    if seen is not None and seen.last_failed_at is not None and seen.last_kind in COUNTED:
-        signs.append((seen.last_failed_at, False))
-    return max(signs)[1] if signs else None
 
 
 # --- shown ---
 
 
 def _seen(state: State, standings: Mapping[str, Standing]) -> dict[str, Seen]:
-    from stockade.app.health import providers_seen
+    from stockade.app.operating.wellness import seen_lately
 
-    return providers_seen(state.attempts.since(time.time() - WINDOW_S), standings)
+    return seen_lately(state, standings)
 
 
 def _at(check: Checked | None) -> float | None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stockade.cli.output import print_json, print_table, safe
-from stockade.cli.stored import manifest_of, opened
+from stockade.cli.stored import opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stockade.settings import Home
     from stockade.state import Installed
-    from stockade.supervisor import Posted, Rehearsal
+    from stockade.supervisor import Rehearsal
 
 __all__ = ["inspect"]
 
@@ -31,9 +31,11 @@ def inspect(
     effective: Annotated[bool, EFFECTIVE] = False,
 ) -> None:
     """Show everything known of one plugin."""
+    from stockade.app.operating.inspecting import inspected
+
     with opened() as (home, state):
         record = state.require(name)
-        found = inspected(home, record)
+        found = inspected(home, record, lambda: _planned(home, record))
     if effective:
         found["effective"] = _effective(home, record)
     if json:
@@ -44,68 +46,15 @@ def inspect(
         _tell_effective(found["effective"])
 
 
-def inspected(home: Home, record: Installed) -> dict[str, Any]:
-    """What `inspect --json` prints.
-
-    `workers` are those of every host that runs over this home, `worker` is the first of them, null
-    where none runs; `tier` and `layers` are that one's, else what the next would get here.
-    """
-    import msgspec
-
-    from stockade.supervisor import posted_in, read_acts, shown
-    from stockade_sdk.limits import limits_as_written
-    from stockade_sdk.permissions import permissions_to_json
-
-    manifest = manifest_of(record)
-    hosts = [str(rule) for rule in record.operator_hosts]
-    posted = [one for one in posted_in(home.run) if one.plugin == record.name]
-    tier, layers = (posted[0].tier, posted[0].layers) if posted else _planned(home)
-    workers = [_worker(one) for one in posted]
-    return {
-        "name": record.name,
-        "version": record.version,
-        "state": record.state,
-        "trust": record.trust,
-        "digest": f"sha256:{record.digest}",
-        "entry": str(manifest.entry),
-        "permissions": permissions_to_json(manifest.permissions),
-        "grants": {**permissions_to_json(record.granted), "operator_hosts": hosts},
-        "limits": limits_as_written(record.limits),
-        "config": {
-            key: record.config.get(key, field.default) for key, field in manifest.config.items()
-        },
-        "models": [msgspec.to_builtins(model) for model in manifest.served_models],
-        "tier": tier,
-        "layers": list(layers),
-        "worker": workers[0] if workers else None,
-        "workers": workers,
-        "denials": shown(record.name, read_acts(home.logs, record.name)),
-        "last_error": record.last_error,
-    }
-
-
-def _worker(posted: Posted) -> dict[str, Any]:
-    import time
-
-    from stockade.process import read_usage
-
-    usage = read_usage(posted.pid)
-    return {
-        "pid": posted.pid,
-        "rss_bytes": usage.rss_bytes if usage is not None else None,
-        "cpu_seconds": usage.cpu_seconds if usage is not None else None,
-        "restarts": posted.restarts,
-        "uptime_s": round(max(0.0, time.time() - posted.since), 3),
-        "tier": posted.tier,
-        "layers": list(posted.layers),
-    }
-
-
-def _planned(home: Home) -> tuple[str, tuple[str, ...]]:
-    """What a worker would get on this machine now; tried."""
+def _planned(home: Home, record: Installed) -> tuple[str, tuple[str, ...]]:
+    """What a worker would get on this machine now: as the running host knows, else tried."""
     import anyio
 
     from stockade import Host
+
+    known = _known_to_running(home, record)
+    if known is not None:
+        return known
 
     async def ask() -> tuple[str, tuple[str, ...]]:
         async with Host.open(home) as host:
@@ -113,6 +62,24 @@ def _planned(home: Home) -> tuple[str, tuple[str, ...]]:
             return reached.tier, host.layers(reached.tier)
 
     return anyio.run(ask)
+
+
+def _known_to_running(home: Home, record: Installed) -> tuple[str, tuple[str, ...]] | None:
+    """As a host that runs over this home has it; None where none does, or it cannot say."""
+    from stockade.cli.live import running
+    from stockade.errors import HostError
+    from stockade.sandbox.plan import WORDS
+
+    try:
+        client = running(home)
+        found = None if client is None else client.get(f"/api/plugins/{record.name}")["inspected"]
+    except HostError:  # it is tried here instead
+        return None
+    match found:
+        case {"tier": str(tier), "layers": [*layers]} if all(layer in WORDS for layer in layers):
+            return tier, tuple(layers)
+        case _:
+            return None
 
 
 def _effective(home: Home, record: Installed) -> dict[str, Any]:

@@ -9,14 +9,12 @@ import typer
 
 from stockade.cli.asking import agree
 from stockade.cli.output import print_json
-from stockade.cli.stored import host_rules, opened
+from stockade.cli.stored import opened
 
 if TYPE_CHECKING:
     from stockade.packages import Proposal
     from stockade.settings import Home
     from stockade.state import Installed
-    from stockade_sdk.hosts import HostRule
-    from stockade_sdk.permissions import Permissions
 
 __all__ = ["install", "uninstall"]
 
@@ -44,21 +42,23 @@ def install(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Install a plugin: show what it asks for, ask, grant."""
-    from stockade.packages import commit_install, plan_install
-    from stockade.packages import deny as without
+    from stockade.app.operating.proposing import installed_as_json, wanted
+    from stockade.packages import commit_install
 
-    chosen = host_rules(allow_host or [])
     with opened() as (home, state):
-        proposal = plan_install(home, state, source)
-        granted = without(proposal.asked, deny or [])
-        kept = proposal.replaces.operator_hosts if proposal.replaces is not None else ()
-        hosts = tuple(dict.fromkeys((*kept, *chosen)))
-        if _asks(proposal, granted, hosts):
-            print(_consent(proposal, granted, hosts), file=sys.stderr if json else sys.stdout)
+        found = wanted(home, state, source, deny or [], allow_host or [])
+        proposal = found.proposal
+        if found.asks:
+            print(found.consent, file=sys.stderr if json else sys.stdout)
             sys.stdout.flush()
             agree(f"Install {proposal.manifest.name}?", yes=yes, verb="install")
         record = commit_install(
-            home, state, proposal, granted=granted, operator_hosts=hosts, offline=offline
+            home,
+            state,
+            proposal,
+            granted=found.granted,
+            operator_hosts=found.hosts,
+            offline=offline,
         )
     if json:
         print_json(installed_as_json(record))
@@ -66,53 +66,8 @@ def install(
         _tell(record, proposal)
 
 
-def installed_as_json(record: Installed) -> dict[str, object]:
-    """What `install --json` prints."""
-    from stockade_sdk.permissions import permissions_to_json
-
-    return {
-        "name": record.name,
-        "version": record.version,
-        "state": record.state,
-        "trust": record.trust,
-        "digest": f"sha256:{record.digest}",
-        "granted": permissions_to_json(record.granted),
-        "operator_hosts": [str(rule) for rule in record.operator_hosts],
-    }
-
-
-def _asks(proposal: Proposal, granted: Permissions, hosts: tuple[HostRule, ...]) -> bool:
-    """Whether there is something to agree to: new code, or more than it has."""
-    from stockade.packages import widened
-    from stockade_sdk.permissions import Permissions
-
-    before = proposal.replaces
-    return (
-        before is None
-        or not proposal.unchanged
-        or widened(before.granted, granted) != Permissions()
-        or before.operator_hosts != hosts
-    )
-
-
-def _consent(proposal: Proposal, granted: Permissions, hosts: tuple[HostRule, ...]) -> str:
-    from stockade.packages import consent_text, widened
-
-    before = proposal.replaces
-    return consent_text(
-        proposal.manifest,
-        granted,
-        proposal.manifest.limits,
-        digest=proposal.digest,
-        trust=proposal.source.trust,
-        new=None if before is None else widened(before.granted, granted),
-        operator_hosts=hosts,
-        differences=proposal.differences,
-        warnings=proposal.warnings,
-    )
-
-
 def _tell(record: Installed, proposal: Proposal) -> None:
+    from stockade.app.operating.permitting import granted_words
     from stockade.packages import escape
 
     name = escape(record.name)
@@ -126,19 +81,6 @@ def _tell(record: Installed, proposal: Proposal) -> None:
     for secret in record.granted.secrets:
         host = own or ("" if secret.hosts else " --host HOST")
         print(f"Where it needs a key: stockade secrets set {name} {secret.name}{host}")
-
-
-def granted_words(granted: Permissions, hosts: tuple[HostRule, ...]) -> list[str]:
-    """A grant in the words of `--deny`, the operator's hosts marked."""
-    words = [f"network:{rule}" for rule in granted.network]
-    words += [f"network:{rule} (by your choice)" for rule in hosts]
-    words += ["tunnel"] * granted.tunnel
-    words += [f"read:{rule}" for rule in granted.read]
-    words += [f"write:{rule}" for rule in granted.write]
-    words += ["subprocess"] * granted.subprocess
-    words += [f"environment:{name}" for name in granted.environment]
-    words += [f"secrets:{secret.name}" for secret in granted.secrets]
-    return words
 
 
 def uninstall(

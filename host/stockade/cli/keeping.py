@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from stockade.cli.output import note
-from stockade.cli.stored import manifest_of
 
 if TYPE_CHECKING:
     from stockade.state import Installed, Secrets
@@ -62,45 +61,23 @@ def _piped() -> str:
 
 def declared(record: Installed, name: str) -> SecretRequest:
     """The key of that name in the plugin's manifest. Raises UsageError."""
-    from stockade.errors import UsageError
-    from stockade_sdk.text import show
+    from stockade.app.operating.keeping import declared as read
 
-    asked = manifest_of(record).permissions.secrets
-    for secret in asked:
-        if secret.name == name:
-            return secret
-    names = ", ".join(secret.name for secret in asked)
-    raise UsageError(
-        f"{record.name} declares no key {show(name)}",
-        why=f"its plugin.toml has {names or 'none'} under [[permissions.secrets]]",
-        remedy=f"give one of these names: {names}" if names else "it needs no key",
-    )
+    return read(record, name)
 
 
 def require_granted(record: Installed, name: str) -> None:
     """Raises Refused for a key that the plugin was not granted."""
-    from stockade.errors import Refused
+    from stockade.app.operating.keeping import require_granted as check
 
-    if name not in [secret.name for secret in record.granted.secrets]:
-        raise Refused(
-            f"the key {name} was not granted to {record.name}",
-            remedy=f"grant it: stockade permissions grant {record.name} secrets:{name}",
-        )
+    check(record, name)
 
 
 def check_hosts(record: Installed, hosts: tuple[HostRule, ...]) -> None:
     """A key is bound only to hosts that the plugin may reach. Raises Refused."""
-    from stockade.errors import Refused
+    from stockade.app.operating.keeping import check_hosts as check
 
-    allowed = (*record.operator_hosts, *record.granted.network)
-    for rule in hosts:
-        if not any(one.covers(rule) for one in allowed):
-            raise Refused(
-                f"the key was not kept: {record.name} may not reach {rule}",
-                why=f"it may reach {', '.join(map(str, allowed)) or 'no host'}",
-                remedy=f"allow the host: stockade permissions grant {record.name} "
-                f"--allow-host {rule}",
-            )
+    check(record, hosts)
 
 
 def keep(
@@ -113,16 +90,9 @@ def keep(
     file: bool,
 ) -> str:
     """Keep a value, in the keyring where one works; where it is now, in words."""
-    from stockade.state.os_keyring import os_keyring
-    from stockade.state.vault import VaultFailed
+    from stockade.app.operating.keeping import keep as put
 
-    if not file:
-        try:
-            vault = os_keyring()
-            secrets.set(plugin, name, value, hosts, vault=vault)
-        except VaultFailed as failed:
-            note(f"note: not in the keyring of this account: it {failed.reason}")
-        else:
-            return f"the keyring of this account ({vault.title})"
-    secrets.set(plugin, name, value, hosts)
-    return str(secrets.path)
+    kept = put(secrets, plugin, name, value, hosts, file=file)
+    if kept.why_not is not None:
+        note(f"note: {kept.why_not}")
+    return kept.place

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
 from stockade.cli.groups import group
 from stockade.cli.keeping import check_hosts, declared, keep, read_key, require_granted
 from stockade.cli.output import note, print_json, print_table
-from stockade.cli.stored import host_rules, manifest_of, opened
-
-if TYPE_CHECKING:
-    from stockade.state import Secrets, StoredSecret
-    from stockade_sdk.permissions import SecretRequest
+from stockade.cli.stored import host_rules, opened
 
 __all__ = ["advice", "app"]
 
@@ -41,6 +37,7 @@ def set_secret(
     ] = False,
 ) -> None:
     """Keep a key; its value is read from stdin or a hidden prompt."""
+    from stockade.app.operating.keeping import bound_to
     from stockade.errors import UsageError
     from stockade.state import Secrets
 
@@ -53,8 +50,7 @@ def set_secret(
         chosen = host_rules(host or [])
         check_hosts(record, chosen)
         secrets = Secrets(home)
-        before = {(one.plugin, one.name): one.hosts for one in secrets.list()}
-        hosts = chosen or before.get((plugin, name), ())  # a new value, bound as ever
+        hosts = bound_to(secrets, plugin, name, chosen)
         if from_environment:
             secrets.bind(plugin, name, hosts)
             place = f"is read from the variable {_variable(plugin, name)}"
@@ -102,19 +98,12 @@ def list_secrets(
     json: Annotated[bool, typer.Option("--json", help="Print JSON with stable keys.")] = False,
 ) -> None:
     """List the keys that are kept, and those that plugins could use; never a value."""
-    from stockade.state import Secrets
+    from stockade.app.operating.keeping import rows_of
 
     with opened() as (home, state):
-        secrets = Secrets(home)
-        kept = {(secret.plugin, secret.name): secret for secret in secrets.list()}
-        wanted = {
-            (record.name, secret.name): secret
-            for record in state.list()
-            for secret in manifest_of(record).permissions.secrets
-        }
         rows = [
-            _row(plugin, name, wanted.get((plugin, name)), kept.get((plugin, name)), secrets)
-            for plugin, name in sorted({*kept, *wanted})
+            _Row(one.plugin, one.name, one.is_set, one.source, one.hosts, one.exposed)
+            for one in rows_of(home, state.list())
         ]
     if json:
         print_json([row._asdict() for row in rows])
@@ -140,43 +129,12 @@ class _Row(NamedTuple):
     expose: bool
 
 
-def _row(
-    plugin: str,
-    name: str,
-    asked: SecretRequest | None,
-    stored: StoredSecret | None,
-    secrets: Secrets,
-) -> _Row:
-    rules = (*(asked.hosts if asked else ()), *(stored.hosts if stored else ()))
-    source = secrets.source(plugin, name)
-    return _Row(
-        plugin=plugin,
-        name=name,
-        set=source is not None,
-        source=source,
-        hosts=list(dict.fromkeys(map(str, rules))),
-        expose=asked is not None and asked.expose,
-    )
-
-
 @app.command("remove")
 def remove_secret(plugin: Annotated[str, PLUGIN], name: Annotated[str, NAME]) -> None:
     """Forget a key."""
-    from stockade.errors import UsageError
+    from stockade.app.operating.keeping import remove
     from stockade.state import Secrets
 
     with opened() as (home, _):
-        secrets = Secrets(home)
-        if not secrets.remove(plugin, name):
-            raise UsageError(
-                f"there is no key {name!r} of {plugin!r}",
-                why=_unset_why(secrets, plugin, name),
-                remedy="see: stockade secrets list",
-            )
+        remove(Secrets(home), plugin, name)
     print(f"Forgot {name} of {plugin}.")
-
-
-def _unset_why(secrets: Secrets, plugin: str, name: str) -> str:
-    if secrets.source(plugin, name) is None:
-        return ""
-    return f"it is only in the environment, as {_variable(plugin, name)}: unset that"

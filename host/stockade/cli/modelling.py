@@ -81,9 +81,10 @@ def _rows(
     """What `models list --json` prints."""
     import time
 
+    from stockade.app.operating.naming import own_aliases
     from stockade.models import age_of, as_row, is_fresh
 
-    now, own = time.time(), _own_aliases(found)
+    now, own = time.time(), own_aliases(found)
     rows = []
     for one in models:
         target = f"{one.info.provider}/{one.info.id}"
@@ -107,24 +108,6 @@ def _rows(
             }
         )
     return rows
-
-
-def _own_aliases(found: Known) -> dict[str, list[str]]:
-    """The operator's aliases by the one target that each of them means."""
-    from stockade.errors import UsageError
-    from stockade.router import resolve
-
-    meant: dict[str, list[str]] = {}
-    for name in found.knowledge.aliases:
-        try:
-            targets = resolve(
-                name, found.knowledge.catalogue, aliases=found.knowledge.aliases, suggest=False
-            ).targets
-        except UsageError:  # `aliases list` says what is wrong with it
-            continue
-        if len(targets) == 1:
-            meant.setdefault(targets[0].name, []).append(name)
-    return meant
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -49,6 +49,9 @@ VERBS: Final = {
     "validate": Verb("validating", "validate", "Check a plugin without running any of it."),
     "enable": Verb("switching", "enable", "Let a plugin run again."),
     "disable": Verb("switching", "disable", "Keep a plugin installed and let it run no more."),
+    "serve": Verb("serving", "serve", "Serve the gateway, the admin API and the settings page."),
+    "top": Verb("top", "top", "Show live what each plugin's workers do."),
+    "tokens": Verb("tokens", "app", "Say who may use the gateway and the admin API."),
     "health": Verb("health", "health", "Tell how providers are: ask them, and look at requests."),
     "auth": Verb("auth", "app", "Give providers their keys, and see how they stand."),
     "models": Verb(

@@ -15,12 +15,9 @@ from stockade.cli.known import Known, capability_of, known, lacking_of, warn
 from stockade.cli.output import print_json, print_table, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from stockade.settings import RoutingPolicy
-    from stockade_sdk.capability import Capability
-
-    Chosen = tuple[dict[Capability, RoutingPolicy], list[str]]  # routes, and what to say of them
+    from stockade.app.operating.routing import Chosen
 
 __all__ = ["app"]
 
@@ -55,6 +52,8 @@ def set_route(
     """
     from msgspec.structs import replace
 
+    from stockade.app.operating.routing import plugins_of
+
     timeout_s, more = _bounds(timeout, retries)
     with known() as found:
         chosen, warnings = (
@@ -65,7 +64,7 @@ def set_route(
             for capability, policy in chosen.items()
         }
         found.state.policies.set_routes(routes)
-        reasons = lacking_of(found, _plugins(found, routes.values()))
+        reasons = lacking_of(found, plugins_of(found, routes.values()))
     for capability, policy in routes.items():
         print(safe(f"{capability}: {', then '.join(policy.targets)}"))
     warn(warnings)
@@ -92,9 +91,8 @@ def _bounds(timeout: str | None, retries: int | None) -> tuple[float | None, int
 
 def _typed(words: list[str], found: Known) -> Chosen:
     """The one route that was typed, checked."""
+    from stockade.app.operating.routing import typed
     from stockade.errors import UsageError
-    from stockade.router import check_entries
-    from stockade.settings import RoutingPolicy
 
     capability = capability_of(words[0]) if words else None
     if capability is None or len(words) == 1:
@@ -102,15 +100,14 @@ def _typed(words: list[str], found: Known) -> Chosen:
             "no target was named" if words else "no capability was named",
             remedy="write it as in: stockade routes set chat openai/gpt-5.4 qwen/qwen3.7-plus",
         )
-    knowledge = found.knowledge
-    targets, warnings = check_entries(capability, words[1:], knowledge.catalogue, knowledge.aliases)
-    return {capability: RoutingPolicy(targets)}, [warning.message for warning in warnings]
+    return typed(capability, words[1:], found)
 
 
 def _of_preset(name: str, words: list[str], found: Known) -> Chosen:
     """What a preset comes to over the enabled plugins, and what it leaves out for want of them."""
+    from stockade.app.operating.routing import of_preset
     from stockade.errors import UsageError
-    from stockade.router import apply, preset
+    from stockade.router import preset
 
     chosen = preset(name)
     if len(words) > 1:
@@ -118,76 +115,38 @@ def _of_preset(name: str, words: list[str], found: Known) -> Chosen:
             "a preset brings its own targets",
             remedy=f"name one capability, or none for all: stockade routes set --preset {name}",
         )
-    wanted = [capability_of(word) for word in words] or list(chosen.routes)
-    enabled = {record.name for record in found.knowledge.usable}
-    routes: dict[Capability, RoutingPolicy] = {}
-    left_out: list[str] = []
-    for capability in wanted:
-        policy = apply(chosen, capability, enabled)
-        if policy is not None:
-            routes[capability] = policy
-        kept = () if policy is None else policy.targets
-        missing = [str(one) for one in chosen.routes.get(capability, ()) if str(one) not in kept]
-        if missing:
-            left_out.append(f"left out of {capability}: {', '.join(missing)} (no such plugin runs)")
-    if not routes:
-        why = "; ".join(left_out) or f"it has no targets for {', '.join(wanted)}"
-        raise UsageError(
-            f"nothing of the preset {name} was set",
-            why=why,
-            remedy="see `stockade routes presets`, then `stockade install PLUGIN`",
-        )
-    return routes, left_out
-
-
-def _plugins(found: Known, policies: Iterable[RoutingPolicy]) -> list[str]:
-    """The plugins that these routes lead to, as far as they are there."""
-    from stockade.router.plan import read_entry
-
-    knowledge = found.knowledge
-    entries = [
-        read_entry(target, knowledge.catalogue, knowledge.aliases)
-        for policy in policies
-        for target in policy.targets
-    ]
-    there = [one.plugin for entry in entries if not isinstance(entry, str) for one in entry]
-    return [name for name in dict.fromkeys(there) if name in knowledge.catalogue.plugins]
+    return of_preset(chosen, map(capability_of, words), found)
 
 
 @app.command("unset")
 def unset_route(words: Annotated[list[str], CAPABILITIES]) -> None:
     """Forget routes that were set; those of stockade.toml hold again."""
-    from stockade.errors import UsageError
+    from stockade.app.operating.routing import forget_route
 
     wanted = [capability_of(word) for word in words]
     with known() as found:
         written = found.settings.routes
         for capability in wanted:
-            if found.state.policies.unset_route(capability):
-                held = written.get(capability)
-                after = (
-                    "no route is left for it"
-                    if held is None
-                    else f"that of stockade.toml holds again: {', then '.join(held.targets)}"
-                )
-                print(safe(f"{capability}: forgotten; {after}."))
-            elif capability in written:
-                raise UsageError(
-                    f"the route of {capability} was not forgotten",
-                    why=f"it is in {found.home.settings_toml}, under [routes]",
-                    remedy="take it out there, or set another with `stockade routes set`",
-                )
-            else:
+            if not forget_route(found, capability):
                 print(f"{capability}: no route was set.")
+                continue
+            held = written.get(capability)
+            after = (
+                "no route is left for it"
+                if held is None
+                else f"that of stockade.toml holds again: {', then '.join(held.targets)}"
+            )
+            print(safe(f"{capability}: forgotten; {after}."))
 
 
 @app.command("list")
 def list_routes(json: Annotated[bool, AS_JSON] = False) -> None:
     """List the route of each capability, and where requests go for which none is set."""
+    from stockade.app.operating.routing import row_of
     from stockade_sdk.capability import Capability
 
     with known() as found:
-        rows = [_row(found, capability) for capability in Capability]
+        rows = [row_of(found, capability) for capability in Capability]
     if json:
         print_json(rows)
     else:
@@ -201,33 +160,6 @@ def list_routes(json: Annotated[bool, AS_JSON] = False) -> None:
         if row["source"] is not None
         for one in row["left_out"]
     )
-
-
-def _row(found: Known, capability: Capability) -> dict[str, Any]:
-    """A row of `routes list --json`. `tried` are the targets of a plain request if all are well,
-    `follows` the capability whose route it goes by, `hides` the targets that stockade.toml has.
-    """
-    from stockade.router import Needs, candidates
-
-    knowledge = found.knowledge
-    sourced = knowledge.policies.routes.get(capability)
-    plan = candidates(
-        Needs(capability), knowledge.catalogue, routes=knowledge.routes, aliases=knowledge.aliases
-    )
-    policy = None if sourced is None else sourced.value
-    return {
-        "capability": capability,
-        "primary": policy and policy.primary,
-        "fallbacks": [] if policy is None else list(policy.fallbacks),
-        "timeout_s": policy and policy.timeout_s,
-        "retries": policy and policy.retries,
-        "enabled": policy and policy.enabled,
-        "source": sourced and sourced.source,
-        "hides": list(sourced.hides.targets) if sourced and sourced.hides else None,
-        "follows": plan.followed,
-        "tried": [target.name for target in plan.targets],
-        "left_out": [{"target": name, "why": why} for name, why in plan.rejected],
-    }
 
 
 def _lines(row: dict[str, Any]) -> Iterator[tuple[object, ...]]:

@@ -31,9 +31,7 @@ def scan(
     Exits with 1 where some were asked and none of them gave a list that was kept. One that cannot
     be asked, for want of a key say, is skipped, which is no failure.
     """
-    from stockade.cli.interrupts import run_async
-
-    found = run_async(_scanned, tuple(provider or ()), force)
+    found = _found(tuple(provider or ()), force)
     if json:
         print_json(found)
     elif not found:
@@ -43,6 +41,23 @@ def scan(
     asked = [one for one in found if one.outcome != "skipped"]
     if asked and all(one.outcome in ("failed", "refused") for one in asked):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _found(providers: tuple[str, ...], force: bool) -> tuple[Scanned, ...]:
+    """Asked by the host that runs over this home, else by one that is opened for it."""
+    import msgspec
+
+    from stockade.app.discovery import Scanned
+    from stockade.cli.interrupts import run_async
+    from stockade.cli.live import finished, running
+    from stockade.settings import Home
+
+    client = running(Home.find())
+    if client is None:
+        return run_async(_scanned, providers, force)
+    asked = {"plugins": list(providers), "force": force}
+    told = finished(client, client.post("/api/models/scan", asked))
+    return msgspec.convert(told, tuple[Scanned, ...])
 
 
 async def _scanned(providers: tuple[str, ...], force: bool) -> tuple[Scanned, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +24,10 @@ def standings_now(found: Known) -> Mapping[str, Standing]:
 
 
 def rests_of(plugin: str, standings: Mapping[str, Standing]) -> list[dict[str, Any]]:
-    """What of a plugin is not ready, as JSON has it: `model` is null where it is all of it, `until`
-    is in seconds since 1970, null where no time ends it.
-    """
-    ahead_s = time.time() - time.monotonic()
-    return [
-        {
-            "model": name.partition("/")[2] or None,
-            "state": "resting" if one.state == "cooling" else one.state,
-            "scope": one.scope,
-            "kind": one.kind or None,
-            "why": one.why or None,
-            "until": round(one.until + ahead_s, 3) if one.until else None,
-        }
-        for name, one in sorted(standings.items())
-        if name.partition("/")[0] == plugin
-    ]
+    """What of a plugin is not ready, as JSON has it; see `app.operating.wellness`."""
+    from stockade.app.operating.wellness import rests_of as read
+
+    return read(plugin, standings)
 
 
 def whole(rests: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stockade.settings import Home
     from stockade.state import Installed, State
     from stockade_sdk.hosts import HostRule
@@ -17,13 +19,30 @@ __all__ = ["host_rules", "manifest_of", "opened"]
 
 @contextmanager
 def opened() -> Iterator[tuple[Home, State]]:
-    """The home of `STOCKADE_HOME` and its state. Raises HostError."""
+    """The home of `STOCKADE_HOME` and its state. A running host is told of what was changed, keys
+    included, also where the block raises. Raises HostError.
+    """
+    from stockade.cli.live import tell_changed
     from stockade.settings import Home
     from stockade.state import State
 
     home = Home.find()
+    keys = _version_of(home.secrets_file)
     with State.open(home) as state:
-        yield home, state
+        try:
+            yield home, state
+        finally:
+            if state.changed or _version_of(home.secrets_file) != keys:
+                tell_changed(home)
+
+
+def _version_of(path: Path) -> tuple[int, int] | None:
+    """What differs once a file was put into another's place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def manifest_of(record: Installed) -> Manifest:
@@ -35,16 +54,6 @@ def manifest_of(record: Installed) -> Manifest:
 
 def host_rules(texts: list[str]) -> tuple[HostRule, ...]:
     """Hosts as typed, `H` or `H:P`, each once. Raises UsageError."""
-    from stockade.errors import UsageError
-    from stockade_sdk.hosts import HostRule
-    from stockade_sdk.text import TextRefused, show
+    from stockade.app.operating.known import host_rules as read
 
-    rules: dict[HostRule, None] = {}
-    for text in texts:
-        try:
-            rules[HostRule.parse(text)] = None
-        except TextRefused as refused:
-            raise UsageError(
-                f"the host {show(text)} {refused.message}", remedy=refused.remedy
-            ) from None
-    return tuple(rules)
+    return read(texts)

@@ -59,7 +59,7 @@ class Answer:
     Entering waits for the first output, so every target may be tried before it returns; it raises
     AllAttemptsFailed where none gave any. After that a failure is raised as its ProviderError and
     no other target is tried. ``attempts`` is up to date at any time; ``target`` is the one that
-    answers. ``ended`` is told once, when the block is left or could not be entered. With other
+    answers; ``first_output_s`` is how long that took to say something. ``ended`` is told once, when the block is left or could not be entered. With other
     targets left, ``first_byte_s`` bounds the wait for the first event of any kind.
     """
 
@@ -87,6 +87,7 @@ class Answer:
         self._ready: list[ChatEvent] = []  # reversed: the next event is the last
         self._order = Order()
         self._over = False
+        self.first_output_s: float | None = None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -118,6 +119,7 @@ class Answer:
                 await self._stack.aclose()
                 raise
             else:
+                self.first_output_s = walk.elapsed_s
                 walk.streaming()
                 self._hand_over(held, walk)
                 return self

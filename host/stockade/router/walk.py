@@ -27,6 +27,7 @@ class Walk:
     """
 
     __slots__ = (
+        "_began",
         "_breaker",
         "_clock",
         "_health",
@@ -55,11 +56,16 @@ class Walk:
         self._clock, self._random = clock, random
         self._breaker, self._health = breaker, health
         self._policy = for_route(plan.policy, policy)
-        self._started = clock()
+        self._began = self._started = clock()
         self._shown: ProviderError | None = None
         self._probed: tuple[str, ...] = ()
         self.attempts: list[Attempt] = []
         self.step: Try = begin(plan.targets, self._started, timeout_s, self._policy)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request began."""
+        return self._clock() - self._began
 
     @property
     def remaining_s(self) -> float:

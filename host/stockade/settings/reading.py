@@ -24,6 +24,7 @@ from stockade.settings.routing import (
     read_health,
     read_routes,
 )
+from stockade.settings.serving import read_gateway, read_telemetry
 from stockade.settings.table import (
     Table,
     read_count,
@@ -34,7 +35,6 @@ from stockade.settings.table import (
 )
 from stockade.settings.values import (
     TIERS,
-    GatewaySettings,
     HandoffSettings,
     RequestSettings,
     SandboxSettings,
@@ -82,7 +82,8 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
     settings = Settings(
         requests=_requests(top.table("requests")),
         supervision=_supervision(top.table("supervision")),
-        gateway=_gateway(top.table("gateway")),
+        gateway=read_gateway(top.table("gateway")),
+        telemetry=read_telemetry(top.table("telemetry")),
         handoff=_handoff(top.table("handoff")),
         egress=_egress(top.table("egress")),
         routes=read_routes(top.table("routes"), aliases, top.get("model", read_target, "")),
@@ -137,16 +138,6 @@ def _supervision(table: Table) -> SupervisionSettings:
         window_s=table.get("window", read_duration, default.window_s),
         ping_interval_s=table.get("ping_interval", read_duration, default.ping_interval_s),
         ping_timeout_s=table.get("ping_timeout", read_duration, default.ping_timeout_s),
-    )
-    table.finish()
-    return settings
-
-
-def _gateway(table: Table) -> GatewaySettings:
-    default = GatewaySettings()
-    settings = GatewaySettings(
-        host=table.get("host", lambda value: read_text(value, 253), default.host),
-        port=table.get("port", lambda value: read_count(value, 0, 65535), default.port),
     )
     table.finish()
     return settings

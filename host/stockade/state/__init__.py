@@ -1,5 +1,5 @@
 """What the host remembers between runs: plugins, grants, configuration, keys, routes and aliases
-that verbs set, lists of models, attempts, and what requests taught.
+that verbs set, tokens, lists of models, attempts, and what requests taught.
 """
 
 from stockade.state.attempts import Logged, Tally, Tried
@@ -8,6 +8,7 @@ from stockade.state.learnt import Checked, Rest, Spent
 from stockade.state.lists import ModelList
 from stockade.state.records import PLUGIN_STATES, Installed, Removal
 from stockade.state.secrets import Secrets, StoredSecret
+from stockade.state.tokens import Token
 
 __all__ = [
     "PLUGIN_STATES",
@@ -22,5 +23,6 @@ __all__ = [
     "State",
     "StoredSecret",
     "Tally",
+    "Token",
     "Tried",
 ]

@@ -10,7 +10,7 @@ from stockade.state.connection import Database
 from stockade.state.rows import MAX_COUNT, Count, Moment, Row, Told, sift, storable
 from stockade_sdk.capability import Attempt
 
-__all__ = ["MAX_ATTEMPT_ROWS", "Attempts", "Logged", "Tally", "Tried"]
+__all__ = ["MAX_ATTEMPT_ROWS", "Attempts", "Logged", "Piece", "Tally", "Tried"]
 
 MAX_ATTEMPT_ROWS = 10_000  # a day's log at one request every nine seconds; about 2 MiB
 MAX_NAME = 300  # characters of a plugin, of a model: what a client asked for is free text
@@ -62,6 +62,14 @@ class Tally(msgspec.Struct, frozen=True):
     ms: float | None
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """What became of the attempts in one piece of time; `ms` is the mean time of an answer."""
+
+    ok: int = 0
+    failed: int = 0
+    ms: float | None = None
+
+
 # sqlite3 lets go of the interpreter's lock at every statement, and a busy event loop is slow to
 # give it back: row by row, a second's attempts would keep the file locked for that long.
 ROWS_AT_ONCE = 50  # of 13 values; SQLite before 3.32 takes 999 in a statement
@@ -89,10 +97,17 @@ _LAST_KINDS = (
     " WHERE created_at >= ? AND outcome = 'failed' GROUP BY provider_id, model_name"
 )
 
+_PIECES = (
+    "SELECT CAST((created_at - ?) / ? AS INTEGER), sum(outcome = 'ok'), sum(outcome = 'failed'),"
+    " avg(CASE outcome WHEN 'ok' THEN ms END)"
+    " FROM route_attempt_logs WHERE created_at >= ? AND created_at < ?"
+)
+
 _Text = str | None
 _Logged = tuple[
     int, str, str, str, str, Count, str, _Text, _Text, Moment, Moment, Count | None, _Text
 ]
+_Pieced = tuple[Count, Count, Count, Moment | None]
 _Counted = tuple[str, str, Count, Count, Moment | None, Moment | None, Moment | None]
 
 
@@ -132,6 +147,21 @@ class Attempts:
         return dict(
             sift("route_attempt_logs", counted, lambda row: _tally(row, kinds.get(row[:2])), [])
         )
+
+    def buckets(
+        self, since: float, span_s: float, count: int, plugin: str | None = None
+    ) -> tuple[Piece, ...]:
+        """What became of the attempts, of one plugin or of all, in each of `count` pieces of time
+        from `since` (seconds since 1970) on, `span_s` seconds long each; the oldest first.
+        """
+        of_plugin = "" if plugin is None else " AND provider_id = ?"
+        values = (since, span_s, since, since + span_s * count)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"{_PIECES}{of_plugin} GROUP BY 1", values if plugin is None else (*values, plugin)
+            ).fetchall()
+        found = dict(sift("route_attempt_logs", rows, _piece, []))
+        return tuple(found.get(nth, Piece()) for nth in range(count))
 
     def count(self) -> int:
         """How many attempts the log has."""
@@ -200,6 +230,11 @@ def _logged(row: Row) -> Logged:
         tokens=read[11],
         cost=read[12],
     )
+
+
+def _piece(row: Row) -> tuple[int, Piece]:
+    nth, ok, failed, ms = msgspec.convert(row, _Pieced)
+    return nth, Piece(ok, failed, ms)
 
 
 def _tally(row: Row, kind: str | None) -> tuple[str, Tally]:

@@ -28,12 +28,14 @@ _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 class Database:
     """An open file; safe to use from several threads, one at a time. `writable` is whether it may
-    be written: a change of one that may not raises StateError.
+    be written: a change of one that may not raises StateError. `changed` is whether something
+    durable was.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
         self.path = path
         self.writable = writable
+        self.changed = False
         self._connection = connection
         self._lock = threading.Lock()
 
@@ -54,6 +56,7 @@ class Database:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+        self.changed = self.changed or durable
 
 
 def open_database(

@@ -30,6 +30,7 @@ from stockade.state.records import (
 )
 from stockade.state.rows import PluginName, Row, Switch, Told, sift, storable
 from stockade.state.schema import VERSION, migrate
+from stockade.state.tokens import Tokens
 from stockade_sdk.manifest.config_values import ConfigValue
 from stockade_sdk.text import show
 
@@ -62,6 +63,7 @@ class State:
         self.lists = Lists(database)
         self.learnt = Learnt(database)
         self.attempts = Attempts(database)
+        self.tokens = Tokens(database)
 
     @classmethod
     def open(cls, home: Home) -> Self:
@@ -81,6 +83,11 @@ class State:
     def writable(self) -> bool:
         """Whether it may be written; if not, every change raises `StateError`."""
         return self._database.writable
+
+    @property
+    def changed(self) -> bool:
+        """Whether what is installed, granted or set was changed through this."""
+        return self._database.changed
 
     def close(self) -> None:
         self._database.close()
@@ -117,6 +124,7 @@ class State:
             *self.lists.problems(),
             *self.learnt.problems(),
             *self.attempts.problems(),
+            *self.tokens.problems(),
         )
 
     def notices(self) -> tuple[str, ...]:

@@ -174,8 +174,18 @@ _SECOND = (
     ) STRICT""",
 )
 
+_THIRD = (
+    """CREATE TABLE tokens (
+        name TEXT PRIMARY KEY,
+        scope TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        created_at REAL NOT NULL,
+        last_used_at REAL
+    ) STRICT""",
+)
+
 # The n-th makes version n + 1 out of n.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 VERSION = len(MIGRATIONS)
 _TABLES = frozenset(
     found[1]
@@ -223,7 +233,9 @@ def _version(connection: sqlite3.Connection) -> int:
     if found == 0:  # new, of an earlier design, or mended by hand: a dump does not keep the number
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if {"plugins", "removals"} <= names:
-            return 2 if "model_aliases" in names else 1
+            if "model_aliases" not in names:
+                return 1
+            return 3 if "tokens" in names else 2
     return found
 
 

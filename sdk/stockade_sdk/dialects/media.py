@@ -36,7 +36,12 @@ _ENDINGS = {  # documents that models read
 
 def image_type(data: bytes) -> str:
     """The media type of an image by its first bytes; PNG where they say nothing."""
-    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), "image/png")
+    return known_image_type(data) or "image/png"
+
+
+def known_image_type(data: bytes) -> str | None:
+    """The media type of an image by its first bytes; ``None`` where they say nothing."""
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
 def document_type(filename: str | None) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stockade.cli.logs import follow, is_denial, last_lines
+from stockade.app.operating.reading import is_denial, last_lines
+from stockade.cli.logs import follow
 from tests.unit.host.cli_calls import calling
 
 

@@ -13,7 +13,7 @@ from stockade.cli.program import VERBS, run_program
 
 PROMISED = (
     "demo run install uninstall list inspect validate logs doctor config secrets enable disable"
-    " permissions health auth plugins models aliases routes providers"
+    " permissions health auth plugins models aliases routes providers serve top tokens"
 )
 HEAVY = ("anyio", "asyncio", "aiohttp", "msgspec", "sqlite3", "rich", "stockade_sdk", "zmq")
 

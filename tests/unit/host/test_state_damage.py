@@ -11,7 +11,7 @@ import pytest
 
 from stockade.errors import NotInstalled, StateError
 from stockade.settings import Home, RoutingPolicy
-from stockade.state import Checked, Installed, ModelList, Rest, Spent, State, Tried
+from stockade.state import Checked, Installed, ModelList, Rest, Spent, State, Token, Tried
 from stockade_sdk.capability import Attempt, Capability, ModelInfo
 
 DAY = "2026-03-01"
@@ -43,6 +43,7 @@ def state(home: Home) -> Iterator[State]:
             state.policies.set_alias(name, "good/m")
             state.attempts.record([Tried(name, "chat", (Attempt(target="x/y", outcome="ok"),), 1)])
             state.learnt.keep_check(name, Checked(True, 1.0, 2.0, "fine"))
+            state.tokens.put(Token(name, "admin", bytes(32), 1.0, 2.0))
         state.policies.set_route(Capability.CHAT, RoutingPolicy(("bad/m", "x")))
         state.policies.set_route(Capability.VISION, RoutingPolicy(("good/m",)))
         state.learnt.keep_rests({"bad/m": REST, "good/m": REST})
@@ -73,6 +74,7 @@ def everything(state: State) -> dict[str, list[Any]]:
             (name, one) for name, one in state.learnt.spent(DAY).items() if one is not None
         ],
         "health_checks": [*state.learnt.checks().items()],
+        "tokens": [*state.tokens.list()],
     }
 
 
@@ -87,6 +89,7 @@ BAD_ROW = {
     "cooldowns": "scope = 'bad/m'",
     "budget_counters": "plugin = 'bad'",
     "health_checks": "plugin = 'bad'",
+    "tokens": "name = 'bad'",
 }
 GARBAGE = (None, b"\xff\xfe", "\x00", "{", '[{"a": [1e999]}]', "[" * 50_000, -1, 2**60, 1e400, "x")
 
@@ -207,6 +210,8 @@ def read_all(home: Home) -> None:
         state.learnt.add_spent(DAY, {"good": Spent(1)})
         state.policies.set_alias("new", "a/b")
         state.attempts.record([Tried("r", "chat", (Attempt(target="x/y", outcome="ok"),), 1)])
+        state.tokens.put(Token("new", "use", bytes(32), 1.0))
+        state.tokens.used({"good": 3.0})
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from stockade.errors import StateError
 from stockade.settings import Home, RoutingPolicy
-from stockade.state import Installed, Logged, State
+from stockade.state import Installed, Logged, Rest, State
 from stockade.state.schema import MIGRATIONS, VERSION
 from stockade.state.shipped import AZURE, COMPATIBLE, HOSTS, find
 from stockade_sdk.capability import Capability
@@ -121,6 +121,36 @@ def test_a_file_of_version_1_keeps_all_it_had(home: Home, strict: bool):
         assert raw.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
         assert raw.execute("SELECT capability FROM provider_capabilities").fetchall() == [("chat",)]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("number", [2, 0])  # 0: as `.dump` and `.read` leave it
+def test_a_file_of_version_2_keeps_all_it_had(home: Home, strict: bool, number: int):
+    second = [*MIGRATIONS[0], *MIGRATIONS[1]]
+    if not strict:
+        second = [statement.replace(") STRICT", ")") for statement in second]
+    written(
+        home,
+        [*second, f"PRAGMA user_version = {number}"],
+        plugins=[A_PLUGIN],
+        provider_configs=[("echo", '{"n": 3}', 1.0)],
+        routing_policies=[("chat", "echo", "m", "[]", None, None, 1)],
+        model_aliases=[("fast", "echo/m")],
+        cooldowns=[("echo", 1, 2.0, 3.0, "network")],
+        notices=[(1, "told before", 1.0)],
+    )
+
+    for _ in range(2):
+        with State.open(home) as state:
+            assert state.require("echo").config == {"n": 3}
+            assert state.policies.routes() == {Capability.CHAT: RoutingPolicy(("echo/m",))}
+            assert state.policies.aliases() == {"fast": "echo/m"}
+            assert state.learnt.rests() == {"echo": Rest(1, 2.0, 3.0, "network")}
+            assert state.problems() == ("told before",)
+            assert state.tokens.list() == ()
+    with closing(sqlite3.connect(home.state_db)) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    assert not [*home.root.glob("*.old*")]
 
 
 def test_damaged_rows_of_a_file_without_types_do_not_stop_the_migration(home: Home):

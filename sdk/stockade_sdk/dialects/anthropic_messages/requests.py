@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import ChatRequest
+from stockade_sdk.dialects.foreign import check_foreign
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .messages import decode_messages, decode_system, encode_messages
-from .overlay import Notes, Unreadable, difference, kept, merged, own
+from .overlay import DIALECT, Notes, Unreadable, difference, kept, merged, own
 from .pairing import check_pairs
 from .reasoning import Thinks, put_reasoning, says_reasoning, thinks
 from .settings import check_settings, decode_settings, encode_settings
@@ -39,6 +40,8 @@ def encode_request(
     """
     notes = Notes()
     overlay = own(request.provider_options)
+    if not overlay:
+        check_foreign(request, DIALECT, notes)
     payload: dict[str, Any] = {}
     chosen = model if model is not None else request.model
     if chosen is not None:

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import ChatRequest
+from stockade_sdk.dialects.foreign import check_foreign
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from . import spelling
 from .contents import decode_contents, decode_system, encode_contents
 from .overlay import (
     CONTENT,
+    DIALECT,
     FIELDS,
     TOOLS,
     Notes,
@@ -78,6 +80,8 @@ def _encode(
 ) -> tuple[dict[str, Any], tuple[RuntimeWarning, ...]]:
     notes = Notes()
     overlay = own(request.provider_options)
+    if not overlay:
+        check_foreign(request, DIALECT, notes)
     system, contents = encode_contents(request.messages, notes, signed=wants_signatures(chosen))
     payload: dict[str, Any] = {"contents": contents}
     if system is not None:

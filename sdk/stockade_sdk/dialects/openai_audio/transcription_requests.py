@@ -25,6 +25,7 @@ FILE: Final = "$part"  # name and content type of the client's file, where they 
 _TEXTS: Final = ("language", "prompt")
 _BY_REFERENCE: Final = ("file_url", "file_id")  # Mistral
 _SET_BY_US: Final = frozenset({"file", "model", "stream", *_BY_REFERENCE})
+_NO_SOUND: Final = ("image/", "text/", "application/json", "application/pdf", "application/zip")
 _LISTS: Final = frozenset({"timestamp_granularities", TIMESTAMPS})
 
 
@@ -145,7 +146,13 @@ def _file_name(format: str | None) -> str:
 def _uploaded(field: FormField) -> Audio:
     if not field.data:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "the file is empty")
+    if field.filename is None:
+        raise ProviderError(ErrorKind.INVALID_REQUEST, "file is text; send it with a filename")
     format = format_of(field.content_type, field.data, field.filename)
+    if format is None and (field.content_type or "").lower().startswith(_NO_SOUND):
+        raise ProviderError(
+            ErrorKind.INVALID_REQUEST, f"the file is no sound but {field.content_type:.80}"
+        )
     said = {"filename": field.filename, "type": field.content_type}
     plain = {"filename": _file_name(format), "type": media_type_of(format)}
     more = {key: value for key, value in said.items() if value and value != plain[key]}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .embeddings import (
         decode_embedding_request,
         decode_embedding_response,
+        encode_embedding,
         encode_embedding_request,
         encode_embedding_response,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "decode_request",
     "decode_response",
     "decode_usage",
+    "encode_embedding",
     "encode_embedding_request",
     "encode_embedding_response",
     "encode_error",
@@ -69,6 +71,7 @@ _LATER = {  # loaded when asked for: a worker that chats without an error starts
     "decode_embedding_request": ".embeddings",
     "decode_embedding_response": ".embeddings",
     "decode_models": ".models",
+    "encode_embedding": ".embeddings",
     "encode_embedding_request": ".embeddings",
     "encode_embedding_response": ".embeddings",
     "redact": _FAILURES,

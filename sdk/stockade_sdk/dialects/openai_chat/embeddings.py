@@ -17,6 +17,8 @@ from .errors import error_inside
 from .overlay import Notes, Unreadable, difference, kept, merged, own
 from .usage import decode_cost, decode_usage, encode_usage
 
+MAX_DIMENSIONS: Final = 2**31
+MAX_TOKEN: Final = 2**32  # no vocabulary is as large
 _SET_BY_US: Final = frozenset({"model", "input"})
 
 
@@ -47,7 +49,7 @@ def decode_embedding_request(payload: Any) -> EmbeddingRequest:
         raise ProviderError(ErrorKind.INVALID_REQUEST, "the request is no JSON object")
     inputs, single = _decode_input(payload.get("input"))
     dimensions, model = payload.get("dimensions"), payload.get("model")
-    if not isinstance(dimensions, int) or isinstance(dimensions, bool):
+    if type(dimensions) is not int or not 0 < dimensions < MAX_DIMENSIONS:
         dimensions = None
     plain = {} if dimensions is None else {"dimensions": dimensions}
     overlay = difference(plain, payload, skip=_SET_BY_US)
@@ -82,11 +84,7 @@ def encode_embedding_response(
     """The JSON of an embedding list; ``as_base64`` as the client's ``encoding_format`` says it."""
     overlay = own(response.provider_metadata)
     data = [
-        {
-            "object": "embedding",
-            "index": at,
-            "embedding": _packed(vector) if as_base64 else list(vector),
-        }
+        encode_embedding(vector, at, as_base64=as_base64)
         for at, vector in enumerate(response.embeddings)
     ]
     payload: dict[str, Any] = {"object": "list", "model": model or response.model or ""}
@@ -100,6 +98,14 @@ def encode_embedding_response(
     if usage:
         payload["usage"] = usage
     return payload
+
+
+def encode_embedding(
+    vector: tuple[float, ...], at: int, *, as_base64: bool = False
+) -> dict[str, Any]:
+    """One item of such a list."""
+    numbers = _packed(vector) if as_base64 else list(vector)
+    return {"object": "embedding", "index": at, "embedding": numbers}
 
 
 def _decode(payload: Any, expected: int | None) -> EmbeddingResponse:
@@ -140,15 +146,19 @@ def _decode_input(raw: Any) -> tuple[tuple[str | tuple[int, ...], ...], bool]:
     if isinstance(raw, str):
         return (raw,), True
     if isinstance(raw, list) and raw:
-        if all(type(item) is int for item in raw):
+        if all(map(_is_token, raw)):
             return (tuple(raw),), True
         if all(isinstance(item, str) for item in raw):
             return tuple(raw), False
-        if all(isinstance(item, list) and all(type(n) is int for n in item) for item in raw):
+        if all(isinstance(item, list) and item and all(map(_is_token, item)) for item in raw):
             return tuple(tuple(item) for item in raw), False
     raise ProviderError(
         ErrorKind.INVALID_REQUEST, "input must be a string, a list of strings, or token arrays"
     )
+
+
+def _is_token(raw: object) -> bool:
+    return type(raw) is int and 0 <= raw < MAX_TOKEN
 
 
 def _vector(raw: Any, at: int) -> tuple[float, ...]:

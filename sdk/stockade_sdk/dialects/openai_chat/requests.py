@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import ChatRequest, ToolDefinition
+from stockade_sdk.dialects.foreign import check_foreign
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .messages import decode_message, encode_message
@@ -38,6 +39,8 @@ def encode_request(
     """
     notes = Notes()
     overlay = own(request.provider_options)
+    if not overlay:
+        check_foreign(request, DIALECT, notes)
     payload: dict[str, Any] = {}
     chosen = model if model is not None else request.model
     if chosen is not None:

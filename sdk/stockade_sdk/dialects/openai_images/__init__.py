@@ -17,7 +17,7 @@ from stockade_sdk.dialects.openai_chat.errors import encode_error
 from .forms import decode_form, encode_form
 from .overlay import DIALECT
 from .requests import decode_request, encode_request, is_edit
-from .responses import decode_response, encode_response
+from .responses import decode_response, encode_images, encode_response
 
 __all__ = [
     "DIALECT",
@@ -28,6 +28,7 @@ __all__ = [
     "decode_usage",
     "encode_error",
     "encode_form",
+    "encode_images",
     "encode_request",
     "encode_response",
     "encode_usage",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import Image
 from stockade_sdk.dialects.form_text import as_text, fields_of, number_in
-from stockade_sdk.dialects.media import from_data_url, image_type
+from stockade_sdk.dialects.media import from_data_url, image_type, known_image_type
 from stockade_sdk.dialects.overlay import Notes, difference
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.image import ImageRequest
@@ -95,10 +95,13 @@ def _file(name: str, image: Image, at: int = 0) -> FormField:
 def _image(field: FormField) -> Image:
     if not field.data:
         raise ProviderError(ErrorKind.INVALID_REQUEST, f"{field.name} is an empty file")
-    kind = field.content_type
-    known = kind if kind is not None and kind.startswith("image/") else image_type(field.data)
+    said = (field.content_type or "").partition(";")[0].strip().lower()
+    kind = said if said.startswith("image/") else known_image_type(field.data)
+    if kind is None:
+        what = said or "text"
+        raise ProviderError(ErrorKind.INVALID_REQUEST, f"{field.name} is no image but {what:.80}")
     return Image(
         data=field.data,
-        media_type=known,
+        media_type=kind,
         provider_metadata=kept({FILENAME: field.filename} if field.filename else {}),
     )

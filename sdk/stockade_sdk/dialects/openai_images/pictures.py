@@ -37,11 +37,12 @@ def decode_image(raw: Any, where: str, field: str = "images") -> Image:
     """The image of such an item; raises Unreadable saying what is wrong where."""
     match raw:
         case str(url) if url:  # some compatible servers take bare strings
-            return msgspec.structs.replace(_image(url), provider_metadata=kept({BARE: True}))
+            image = _image(url, where)
+            return msgspec.structs.replace(image, provider_metadata=kept({BARE: True}))
         case {"file_id": str(id)} if id:
             image = Image(url=f"{FILE_ID}{id}")
         case {"image_url": str(url)} | {"image_url": {"url": str(url)}} if url:
-            image = _image(url)
+            image = _image(url, where)
         case _:
             raise Unreadable(f"{where} has neither image_url nor file_id")
     plain = encode_image(image, field)
@@ -57,6 +58,10 @@ def url_of(image: Image) -> str:
     return to_data_url(image.media_type or image_type(data), data)
 
 
-def _image(url: str) -> Image:
+def _image(url: str, where: str) -> Image:
     inline = from_data_url(url)
-    return Image(url=url) if inline is None else Image(media_type=inline[0], data=inline[1])
+    if inline is not None:
+        return Image(media_type=inline[0], data=inline[1])
+    if url[:5].lower() == "data:":
+        raise Unreadable(f"{where} is a data URL whose base64 cannot be read")
+    return Image(url=url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -38,24 +39,26 @@ def decode_response(payload: Any, *, expected: int | None = None) -> ImageRespon
 def encode_response(
     response: ImageResponse, *, created: int | None = None, as_url: bool = False
 ) -> dict[str, Any]:
-    """The JSON of an images answer; ``created`` is seconds since 1970, 0 where nobody says.
+    """The JSON of an images answer; ``created`` is seconds since 1970 where the vendor does not say
+    (0 where nobody does).
 
     ``as_url`` is for clients that asked for ``response_format: url``: bytes become ``data:`` URLs.
     """
     overlay = own(response.provider_metadata)
     payload: dict[str, Any] = {"created": created or 0}
     top = {name: value for name, value in overlay.items() if name not in _LISTS}
-    if created is not None:
-        top.pop("created", None)
     payload = merged(payload, top)
-    payload["data"] = [
-        _encode_image(image, _prompt_at(response, at), as_url)
-        for at, image in enumerate(response.images)
-    ]
+    payload["data"] = list(encode_images(response, as_url=as_url))
     usage = full_usage(response.usage, overlay.get("usage"))
     if usage is not None:
         payload["usage"] = usage
     return payload
+
+
+def encode_images(response: ImageResponse, *, as_url: bool = False) -> Iterator[dict[str, Any]]:
+    """The items of such an answer, each made when it is asked for."""
+    for at, image in enumerate(response.images):
+        yield _encode_image(image, _prompt_at(response, at), as_url)
 
 
 def count_images(notes: Notes, found: int, expected: int | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from stockade_sdk.capability import RuntimeWarning
 from stockade_sdk.chat import ChatRequest, Message, Text
+from stockade_sdk.dialects.foreign import check_foreign
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .conversation import InputWriter, decode_input
@@ -31,6 +32,8 @@ def encode_request(
     """
     notes = Notes()
     overlay, spoken = own(request.provider_options), is_spoken(request)
+    if not spoken:
+        check_foreign(request, DIALECT, notes)
     payload: dict[str, Any] = {}
     chosen = model if model is not None else request.model
     if chosen is not None:

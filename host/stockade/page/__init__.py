@@ -1,0 +1,5 @@
+"""The settings page: server-rendered HTML over `admin.Operator`, with sessions of its own."""
+
+from .site import page_app
+
+__all__ = ["page_app"]

@@ -1,0 +1,10 @@
+"""The form that asks for a token."""
+
+from starlette.responses import Response
+
+from stockade.page.visit import Visit
+
+
+async def show_sign_in(visit: Visit) -> Response:
+    after = visit.form.text("next") or visit.query.text("next")
+    return visit.fragment("login.html", tab="", host=None, notices=[], after=after)
