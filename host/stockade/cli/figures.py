@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stockade.cli.output import table
+from stockade.cli.output import safe, table
 
 __all__ = [
     "ATTEMPTS",
@@ -185,7 +185,7 @@ def as_lines(shown: Mapping[str, Any]) -> list[str]:
     """The same for people: who serves, and a line a worker."""
     rows = [row for plugin in shown["plugins"] for row in _rows(plugin)]
     found = table(TITLES, rows).splitlines() if rows else ["No plugin is installed."]
-    return [_heading(shown["host"]), "", *found]
+    return [safe(_heading(shown["host"])), "", *found]
 
 
 def _heading(host: Mapping[str, Any] | None) -> str:

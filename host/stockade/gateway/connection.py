@@ -93,6 +93,7 @@ class Connection(HttpToolsProtocol):
         self.idle_since = self.said_at = math.inf
         self._head_bytes, self._in_head, self._deaf = 0, True, False
         self._verdict: tuple[int, str] | None = None
+        self._running: RequestResponseCycle | None = None  # uvicorn's `cycle` is the newest one
 
     @property
     def _answering(self) -> bool:
@@ -123,9 +124,10 @@ class Connection(HttpToolsProtocol):
 
     def _let_go(self) -> None:
         """Whoever answers here need not go on."""
-        if self.cycle is not None:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        running = self._running
+        if running is not None:
+            running.disconnected = True
+            running.message_event.set()
         if self.lost is not None:
             self.lost()
 
@@ -165,6 +167,8 @@ class Connection(HttpToolsProtocol):
         wrong = fault(self.url, host)
         if wrong is not None:
             self._stop(400, wrong)
+        if self.parser.should_upgrade() and self._has_body():  # the parser would not read it
+            self._stop(400, "the connection is not upgraded here: ask without Upgrade")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(503, "too many requests were sent ahead")
         self._in_head, self._head_bytes, self.head_since = False, 0, math.inf
@@ -176,6 +180,10 @@ class Connection(HttpToolsProtocol):
         if self.scope["http_version"] == "1.0":
             self.cycle.send = Unchunked(self.cycle)  # type: ignore[method-assign]
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _stop(self, status: int, why: str) -> None:
         """End the reading of what was just received: httptools passes it on as its own error."""
         self._verdict = (status, why)
@@ -183,6 +191,10 @@ class Connection(HttpToolsProtocol):
 
     def _size_of_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _has_body(self) -> bool:
+        length = (b"content-length", b"transfer-encoding")
+        return any(name in length and value != b"0" for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         self._in_head, self.owed_since = True, math.inf

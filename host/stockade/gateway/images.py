@@ -47,7 +47,8 @@ class Images:
         payload = openai_images.encode_response(plain, created=now())
         items = openai_images.encode_images(response, as_url=format == "url")
         if streamed:
-            events = _events(payload, items, "image_edit" if self._edits else "image_generation")
+            kind = "image_edit" if self._edits else "image_generation"
+            events = _events(payload, items, len(response.images), kind)
             await send_events(call, self._wire, events, named=True)
             return
         await call.answer(200, await with_data(payload, items))
@@ -80,9 +81,15 @@ def _check(said: dict[str, Any]) -> None:
 
 
 def _events(
-    payload: dict[str, Any], items: Iterable[dict[str, Any]], kind: str
+    payload: dict[str, Any], items: Iterable[dict[str, Any]], count: int, kind: str
 ) -> Iterator[dict[str, Any]]:
-    """A finished image each, as those see it who asked for a stream: there are no half ones."""
-    shared = {name: value for name, value in payload.items() if name not in ("data", "created")}
-    for item in items:
-        yield {"type": f"{kind}.completed", "created_at": payload["created"], **shared, **item}
+    """A finished image each, as those see it who asked for a stream: there are no half ones. The
+    usage, which is that of all, stands in the last.
+    """
+    left_out = ("data", "created", "usage")
+    shared = {name: value for name, value in payload.items() if name not in left_out}
+    for at, item in enumerate(items, 1):
+        event = {"type": f"{kind}.completed", "created_at": payload["created"], **shared, **item}
+        if at == count and "usage" in payload:
+            event["usage"] = payload["usage"]
+        yield event

@@ -1,4 +1,4 @@
-"""The page's words: a catalogue for each language, and which one a reader wants. Same keys in all."""
+"""The page's words: a catalogue for each language, all of the same keys; and who gets which."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,12 @@ class Static(msgspec.Struct, frozen=True):
     path: str
     type: str
     content: bytes
+
+
+@cache
+def rendering() -> Rendering:
+    """The one of this process: it never changes. Reads files the first time."""
+    return Rendering()
 
 
 class Rendering:

@@ -19,7 +19,7 @@ from stockade.errors import HostError
 from .forms import Form, Wrong, parse, read_form
 from .guard import CACHED, UNCACHED, from_here, local_path
 from .language import choose
-from .rendering import Rendering
+from .rendering import rendering
 from .sessions import Attempts, Session, Sessions
 from .views import SPOTS
 from .views.error import show_error
@@ -78,7 +78,7 @@ class Site:
         secure: bool,
     ) -> None:
         self._operator = operator
-        self._rendering = Rendering()
+        self._rendering = rendering()
         self._sessions = Sessions(tokens, random=random, clock=clock)
         self._attempts = Attempts(clock)
         self._clock = clock

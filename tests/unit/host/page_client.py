@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -121,7 +122,7 @@ class Browser:
         self, path: str, fields: list[tuple[str, str]], headers: dict[str, str] | None = None
     ) -> httpx.Response:
         """A form as a browser would send it."""
-        body = str(httpx.QueryParams(fields)).encode()
+        body = urlencode(fields).encode()
         kind = {"content-type": "application/x-www-form-urlencoded"}
         given = HERE if headers is None else headers
         return await self.client.post(path, content=body, headers={**kind, **given})
@@ -138,9 +139,9 @@ class Browser:
         for form in (await self.page(path)).forms:
             pressed = [(b["name"], b.get("value", "")) for b in form.buttons]
             named = {*form.names, *(name for name, _ in form.fields)}
-            if form.action == action and (press is None or press in pressed):
-                if set(changed) <= named:
-                    break
+            fits = press is None or press in pressed
+            if form.action == action and fits and set(changed) <= named:
+                break
         else:
             raise AssertionError(f"{path} has no form to {action} with {press} and {changed}")
         fields = [(name, value) for name, value in form.fields if name not in changed]

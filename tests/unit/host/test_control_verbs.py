@@ -1,8 +1,10 @@
 """Verbs beside a running host: it is told what they changed, and asked in place of a second one."""
 
 import io
-import json
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from stockade.cli import live
 from stockade.cli.live import finished
+from stockade.cli.stored import opened
 from stockade.control.client import Client
 from stockade.errors import HostError, UsageError
 from stockade.settings import Home, RoutingPolicy
-from stockade.state import Checked, Installed, State
+from stockade.state import Checked, State
 from stockade_sdk.capability import Capability
 from tests.unit.host.cli_calls import Call, calling
 from tests.unit.host.control_hosts import Refusal, RunningHost, serving_at
@@ -122,7 +124,7 @@ def test_what_a_verb_changed_is_told_once(
         ("tokens", "list"),
         ("logs", "sample"),
     ],
-    ids=lambda words: " ".join(words),
+    ids=" ".join,
 )
 @pytest.mark.usefixtures("sample")
 def test_a_verb_that_changes_nothing_tells_nothing(
@@ -130,7 +132,7 @@ def test_a_verb_that_changes_nothing_tells_nothing(
 ) -> None:
     call(*words)  # what a home makes once is made
     with serving_at(home.control_socket, {REFRESH: None}) as host:
-        assert call(*words).code == 0
+        assert call(*words).err.count("warning") == 0
     assert host.asked == []
 
 
@@ -153,8 +155,6 @@ def test_a_key_that_is_forgotten_is_told(call: Call, sample: str, home: Home) ->
 def test_a_host_that_does_not_take_it_up_is_warned_of_and_the_change_stands(
     call: Call, sample: str, home: Home, answer: Refusal
 ) -> None:
-    import os
-
     with serving_at(home.control_socket, {REFRESH: answer}):
         called = call("disable", "sample")
 
@@ -190,15 +190,18 @@ def test_a_host_that_was_killed_is_none(call: Call, sample: str, home: Home) -> 
     assert (called.code, called.err) == (0, "")
 
 
-def test_what_a_failing_verb_changed_before_it_failed_is_told(home: Home) -> None:
-    from stockade.cli.stored import opened
+def test_what_a_failing_verb_changed_before_it_failed_is_told(
+    home: Home, host: RunningHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCKADE_HOME", str(home.root))
 
-    with serving_at(home.control_socket, {REFRESH: None}) as host:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("STOCKADE_HOME", str(home.root))
-            with pytest.raises(UsageError), opened() as (_, state):
-                state.policies.set_route(Capability.CHAT, RoutingPolicy(("a/b",)))
-                raise UsageError("and then it failed")
+    def changes_and_fails() -> None:
+        with opened() as (_, state):
+            state.policies.set_route(Capability.CHAT, RoutingPolicy(("a/b",)))
+            raise UsageError("and then it failed")
+
+    with pytest.raises(UsageError, match="and then it failed"):
+        changes_and_fails()
     assert host.paths == [REFRESH]
 
 
@@ -242,6 +245,7 @@ def test_a_scan_that_failed_exits_as_ever(call: Call, sample: str, home: Home) -
 
 
 def test_health_is_what_the_running_host_asked(call: Call, sample: str, home: Home) -> None:
+    assert call("secrets", "set", "sample", "SAMPLE_KEY", "--file", stdin=KEY).code == 0
     keys = call("health", "--passive", "--json").json[0].keys()
     with State.open(home) as state:
         state.learnt.keep_check("sample", Checked(True, 1.0, 3.0, "long ago"))
@@ -263,17 +267,12 @@ def test_health_is_what_the_running_host_asked(call: Call, sample: str, home: Ho
     assert called.code == 1
 
 
-def test_passive_health_asks_no_host(call: Call, sample: str, host: RunningHost) -> None:
-    call("health", "--passive")
-    assert host.asked == []
-
-
 def test_inspect_takes_the_tier_from_the_running_host(call: Call, sample: str, home: Home) -> None:
-    inspected = {"tier": "restricted", "layers": ["seccomp"]}
+    inspected = {"tier": "restricted", "layers": ["landlock_rules", "lockdown"]}
     with serving_at(home.control_socket, {"GET /api/plugins/sample": {"inspected": inspected}}):
         called = call("inspect", "sample", "--json")
 
-    assert (called.json["tier"], called.json["layers"]) == ("restricted", ["seccomp"])
+    assert (called.json["tier"], called.json["layers"]) == ("restricted", ["landlock_rules", "lockdown"])
     assert called.json["name"] == "sample"
 
 
@@ -334,9 +333,6 @@ def test_each_step_is_told_once_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_looking_for_a_host_that_is_not_there_imports_no_http(home: Home) -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys; from pathlib import Path; from stockade.settings import Home\n"
         "from stockade.cli.live import running\n"

@@ -174,9 +174,9 @@ async def test_a_broken_chunk_is_refused_once() -> None:
         ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
     ],
 )
-@pytest.mark.parametrize("body", [b"", b"hello"])
+@pytest.mark.parametrize(("body", "status"), [(b"", 200), (b"hello", 400)])
 async def test_an_upgrade_is_not_done_and_nothing_after_it_is_read(
-    lines: tuple[str, ...], body: bytes
+    lines: tuple[str, ...], body: bytes, status: int
 ) -> None:
     async with served() as gateway, client(gateway.port) as one:
         await one.send(request("/v1/echo", body=body, headers=lines))
@@ -184,8 +184,7 @@ async def test_an_upgrade_is_not_done_and_nothing_after_it_is_read(
         await one.send(GET)
         rest = await one.rest()
 
-    assert (answer.status, rest) == (200, b"")
-    assert answer.body.split()[0] == b"%d" % len(body)
+    assert (answer.status, rest) == (status, b"")
 
 
 async def test_http_1_0_is_answered_without_chunks_until_the_connection_ends() -> None:
@@ -218,6 +217,7 @@ async def dechunked(one: Client) -> list[bytes]:
             one.read += await one.stream.receive(65_536)
         found.append(one.read[:size])
         one.read = one.read[size + 2 :]
+    await one.until(b"\r\n")
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from stockade.admin.values import TokenAsked
 
-from .page_client import ADMIN, BASE, HERE, NOW, Browser, Page
+from .page_client import ADMIN, BASE, HERE, Browser, Page
 
 HOUR = 3_600.0
 
@@ -60,9 +60,13 @@ async def test_the_sessions_cookie_is_for_this_port_and_this_site_alone(stranger
     assert ADMIN not in set_cookie
 
 
-async def test_over_tls_the_cookie_is_for_tls_alone():
-    browser = Browser(secure=True)
-    assert "Secure" in cookie(await browser.get("/?token=" + ADMIN), "stockade-8787")
+@pytest.fixture(name="over_tls")
+def _over_tls() -> Browser:
+    return Browser(secure=True)
+
+
+async def test_over_tls_the_cookie_is_for_tls_alone(over_tls):
+    assert "Secure" in cookie(await over_tls.get("/?token=" + ADMIN), "stockade-8787")
 
 
 async def test_the_form_signs_in_and_goes_where_one_wanted_to(stranger):
@@ -323,7 +327,3 @@ async def test_the_language_of_the_url_is_kept(browser):
 async def test_without_a_wish_the_browsers_language_holds(stranger):
     answer = await stranger.get("/login", headers={"accept-language": "zh-CN,zh;q=0.9"})
     assert 'lang="zh-Hans"' in answer.text
-
-
-async def test_the_clock_of_the_tests_is_where_they_think(browser):
-    assert browser.clock.now == NOW

@@ -2,6 +2,8 @@
 
 import email
 import email.policy
+import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -116,11 +118,55 @@ FIELD = b'--b\r\ncontent-disposition: form-data; name="a"\r\n\r\nc\r\n'
         (b"--b\r\nc\r\n--b--", FORM, "no headers"),
         (b"--b\r\n" + b"x" * 9000 + b"\r\n\r\nc\r\n--b--", FORM, "too long"),
         (FIELD * (MAX_FIELDS + 1) + b"--b--", FORM, "more than"),
+        (FIELD + b"--b--\r\n", "multipart/form-data;" + "a=b;" * 20 + "boundary=b", "parameters"),
+        (FIELD.replace(b"c\r\n", b"c\r\n--bc\r\n") + b"--b--", FORM, "within a field"),
+        (FIELD.replace(b"\r\n\r\nc", b"\r\n\r\n\xff") + b"--b--", FORM, "no UTF-8"),
+        (FIELD.replace(b"\r\n\r\n", b"\r\nx: y" * 16 + b"\r\n\r\n") + b"--b--", FORM, "too long"),
+        (
+            FIELD.replace(b"\r\n\r\n", b"\r\nContent-Type: multipart/mixed\r\n\r\n") + b"--b--",
+            FORM,
+            "a form itself",
+        ),
+        (
+            FIELD.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n") + b"--b--",
+            FORM,
+            "is encoded",
+        ),
     ],
 )
 def test_a_form_that_cannot_be_read_says_why(body, kind, said):
     with pytest.raises(ValueError, match=said):
         decode_form(body, kind)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (b"filename*=UTF-8''T%C3%BCr.wav", "T\u00fcr.wav"),
+        (b"filename=\"plain.wav\"; filename*=UTF-8''other.wav", "plain.wav"),
+    ],
+)
+def test_a_file_name_beyond_ascii_may_be_written_the_older_way(said, name):
+    body = b"--b\r\ncontent-disposition: form-data; name=f; " + said + b"\r\n\r\nx\r\n--b--"
+
+    assert decode_form(body, FORM) == (FormField("f", b"x", name),)
+
+
+def test_a_form_is_read_in_one_pass_whatever_it_is_like():
+    small = b"".join(FIELD.replace(b'"a"', b'"a%d"' % at) for at in range(200))
+    large = b"--b\r\ncontent-disposition: form-data; name=f; filename=f\r\n\r\n" + b"\r\n--" * 2**20
+    copies = tracemalloc_peak(lambda: decode_form(small + large + b"\r\n--b--", FORM))
+
+    assert copies < 2.5 * len(large)  # the form itself, and the file in it
+
+
+def tracemalloc_peak(act: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_other_writers_forms_are_read():

@@ -140,7 +140,17 @@ def test_options_cannot_replace_what_the_request_says():
     assert codes(warnings) == ["provider_option_ignored"]
 
 
-@pytest.mark.parametrize("fields", [(), (FormField("model", "m"),), (FormField("file", b"", "a"),)])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        (FormField("model", "m"),),
+        (FormField("file", b"", "a"),),
+        (FormField("file", "RIFF"),),
+        (FormField("file", b"\x89PNG", "a.png", "image/png"),),
+        (FormField("file", b"hello", "a.txt", "text/plain"),),
+    ],
+)
 def test_a_form_without_sound_is_invalid(fields):
     with pytest.raises(ProviderError) as caught:
         openai_audio.decode_form(fields)

@@ -133,6 +133,9 @@ def test_options_cannot_replace_what_the_request_says():
         {"prompt": "x", "images": "y"},
         {"prompt": "x", "images": [{}]},
         {"prompt": "x", "images": [""]},
+        {"prompt": "x", "images": [{"image_url": "data:image/png;base64,%%%"}]},
+        {"prompt": "x", "images": ["DATA:text/plain,hello"]},
+        {"prompt": "x", "mask": {"image_url": "data:image/png;base64"}},
         {"prompt": "x", "mask": 1},
     ],
 )
@@ -197,6 +200,9 @@ def test_an_image_by_url_has_no_place_in_a_form():
         (FormField("image", PNG, "a"),),
         (FormField("prompt", "x"), FormField("image", b"", "a")),
         (FormField("prompt", "x"), FormField("mask", "", "a")),
+        (FormField("prompt", "x"), FormField("image", b"hello", "a.txt", "text/plain")),
+        (FormField("prompt", "x"), FormField("image", b"hello", "a")),
+        (FormField("prompt", "x"), FormField("image", "hello")),
     ],
 )
 def test_a_form_that_cannot_be_read_is_invalid(fields):
