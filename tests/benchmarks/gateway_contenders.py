@@ -2,7 +2,7 @@
 
 Ours is `stockade serve` as it is installed: tokens checked, plugins in their full sandbox, routes,
 attempts, a log line a request, metrics. LiteLLM's proxy has one worker, `LITELLM_MODE=PRODUCTION`,
-its own price list, and nothing else switched on: no key to check, no database, no callback.
+its own price list and one key to check, without which it does not start; no database, no callback.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -163,7 +164,7 @@ def stockade(folder: Path, port: int) -> Iterator[Gateway]:
 @contextmanager
 def litellm(folder: Path, port: int, python: str) -> Iterator[Gateway]:
     """LiteLLM's proxy, from an environment that has it."""
-    config = folder / "litellm.yaml"
+    config, key = folder / "litellm.yaml", f"sk-{secrets.token_hex(32)}"
     base = f"http://127.0.0.1:{port}/v1"
     config.write_text(CONFIG.format(chat=mock.MODEL, embedding=mock.EMBEDDING_MODEL, base=base))
     environment = {
@@ -175,6 +176,7 @@ def litellm(folder: Path, port: int, python: str) -> Iterator[Gateway]:
         "LITELLM_TELEMETRY": "False",
         "NO_PROXY": "127.0.0.1",
         "NO_DOCS": "True",
+        "LITELLM_MASTER_KEY": key,
     }
     ours = _free_port()
     command = [*_pinned(), str(Path(python).with_name("litellm")), "--config", str(config)]
@@ -183,7 +185,7 @@ def litellm(folder: Path, port: int, python: str) -> Iterator[Gateway]:
     with (folder / "litellm.log").open("w") as log, _running(
         command, env=environment, cwd=folder, stdout=log, stderr=log
     ) as one:
-        found = Gateway(PEER, ours, root=one.pid)
+        found = Gateway(PEER, ours, token=key, root=one.pid)
         _first_answer(found, one)
         found.started_s = time.perf_counter() - began
         yield found

@@ -115,7 +115,7 @@ def test_a_stream_amounts_to_the_answer_that_it_ends_with(interaction):
 def test_a_stream_for_a_client_ends_with_all_that_the_vendor_said(interaction):
     sent = streamed_to_a_client(events_of(interaction))
 
-    renamed = {"id": "resp_client", "model": "client", "created_at": 0}
+    renamed = {"model": "client", "created_at": 0}
     expected = {**with_ids_of_ours(ending(interaction)), **renamed}
     assert missing(sent[-1]["response"], expected) == []
     assert [one["sequence_number"] for one in sent] == list(range(len(sent)))

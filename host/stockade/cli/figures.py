@@ -207,14 +207,15 @@ def _rows(plugin: Mapping[str, Any]) -> Iterable[tuple[object, ...]]:
         plugin["last_error"],
     )
     workers = plugin["workers"]
+    may_run = plugin["state"] in ("installed", "enabled")
     if not workers:
-        state = plugin["running"] if plugin["state"] in ("installed", "enabled") else None
-        yield (plugin["name"], state or plugin["state"], None, None, None, None, None, *figures)
+        state = (plugin["running"] if may_run else None) or plugin["state"]
+        yield (plugin["name"], state, None, None, None, None, None, *figures)
     for at, worker in enumerate(workers):
         rss = worker["rss_bytes"]
         yield (
             plugin["name"],
-            worker["state"],
+            worker["state"] if may_run else f"{worker['state']}, {plugin['state']}",
             worker["pid"],
             worker["cpu_percent"],
             None if rss is None else rss / MIB,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["health"]
 
 STATES: Final = {True: "ok", False: "failing", None: "unknown"}
+OKS: Final = {state: ok for ok, state in STATES.items()}
 
 
 def health(
@@ -97,11 +98,20 @@ def _examined_by(client: Client, names: tuple[str, ...] | None) -> list[dict[str
     from stockade.cli.live import finished
 
     began_at = time.time()
-    finished(client, client.post("/api/health", {"plugins": list(names or ())}))
-    return [
-        {**row, "asked": row["checked_at"] is not None and row["checked_at"] >= began_at}
-        for row in _remembered(names)
-    ]
+    told = finished(client, client.post("/api/health", {"plugins": list(names or ())}))
+    rows = {row["name"]: row for row in _remembered(names)}
+    for one in told:
+        row, ok = rows[one["plugin"]], OKS[one["state"]]
+        asked = row["checked_at"] is not None and row["checked_at"] >= began_at
+        rows[row["name"]] = {
+            **row,
+            "ok": ok,
+            "state": STATES[ok],
+            "latency_ms": one["latency_ms"],
+            "detail": one["detail"],
+            "asked": asked,
+        }
+    return list(rows.values())
 
 
 async def _asked(

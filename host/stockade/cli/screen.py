@@ -70,7 +70,7 @@ class Screen:
         """Show these lines, cut to the terminal's size as it is now."""
         columns, rows = os.get_terminal_size(self._out)
         shown = [cut_to(line, columns) for line in lines[:rows]]
-        body = "\r\n".join(line + REST_OF_LINE for line in shown)
+        body = "\n".join(line + REST_OF_LINE for line in shown)
         self._write(HOME + body + REST_OF_SCREEN)
 
     def wait(self, seconds: float) -> What:

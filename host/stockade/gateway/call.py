@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.lowlevel
 import msgspec
 
 from stockade_sdk.errors import ProviderError
@@ -71,7 +72,11 @@ class Call:
 
     async def body(self) -> bytes:
         """The whole body. Raises Rejected where it is too large or comes too slowly."""
-        data = await self._bodies.read(self.receive, self.headers)
+        whole = self.connection.whole_body()
+        if whole is None:
+            data = await self._bodies.read(self.receive, self.headers)
+        else:
+            data = self._bodies.take(whole)
         self._held += len(data)
         self.exchange.bytes_in = len(data)
         return data
@@ -151,6 +156,8 @@ class Call:
     async def piece(self, data: bytes) -> None:
         """One piece; waits where the client does not read, so that nobody else is read either."""
         connection = self.connection
+        if connection.gone:  # uvicorn drops it without a wait, in which a cancellation could come
+            await anyio.lowlevel.checkpoint()
         self.exchange.bytes_out += len(data)
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
         if connection.said_at != math.inf:

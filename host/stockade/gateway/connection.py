@@ -50,7 +50,7 @@ class Connections:
         self.settings, self.clock, self.heard = settings, clock, heard
         self.room = room or Room(settings.max_connections, settings.max_connections)
         self.open: set[Connection] = set()
-        self.leaving: set[Connection] = set()  # beyond the room: only to be told so
+        self.leaving: dict[Connection, None] = {}  # beyond the room: only to be told so
         self.refused = 0
 
     async def keep(self) -> None:
@@ -110,15 +110,14 @@ class Connection(HttpToolsProtocol):
             self.head_since = bounds.clock()
             return
         if len(bounds.leaving) >= bounds.room.backlog:
-            self.abort()
-            return
-        bounds.leaving.add(self)
+            next(iter(bounds.leaving)).abort()  # the one that had the longest to read its answer
+        bounds.leaving[self] = None
         self.refuse(503, "too many connections; come again in a moment")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         self.bounds.open.discard(self)
-        self.bounds.leaving.discard(self)
+        self.bounds.leaving.pop(self, None)
         super().connection_lost(exc)
         self._let_go()
 
@@ -226,6 +225,14 @@ class Connection(HttpToolsProtocol):
         self.stalled_since = math.inf
         super().resume_writing()
 
+    def whole_body(self) -> bytes | None:
+        """The body of the request that is being answered, where all of it is here."""
+        cycle = self._running
+        if cycle is None or cycle.more_body or cycle.disconnected:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        return body
+
     def comment(self) -> None:
         """Say on a stream of events that it is alive: a chunk between two of the answer's."""
         cycle = self.cycle
@@ -285,6 +292,7 @@ class Connection(HttpToolsProtocol):
 
     def abort(self) -> None:
         """End it now, what it did not read included."""
+        self.bounds.leaving.pop(self, None)
         self.transport.abort()
 
 

@@ -45,7 +45,7 @@ class Images:
         answered(call, response, (NOT_INLINE,) if by_url and format == "b64_json" else ())
         plain = msgspec.structs.replace(response, images=())
         payload = openai_images.encode_response(plain, created=now())
-        items = openai_images.encode_images(response, as_url=format == "url")
+        items = openai_images.encode_images(response, as_url=format == "url", as_bytes=True)
         if streamed:
             kind = "image_edit" if self._edits else "image_generation"
             events = _events(payload, items, len(response.images), kind)
@@ -89,7 +89,8 @@ def _events(
     left_out = ("data", "created", "usage")
     shared = {name: value for name, value in payload.items() if name not in left_out}
     for at, item in enumerate(items, 1):
-        event = {"type": f"{kind}.completed", "created_at": payload["created"], **shared, **item}
+        event = {**shared, **item, "type": f"{kind}.completed"}
+        event["created_at"] = payload.get("created", 0)
         if at == count and "usage" in payload:
             event["usage"] = payload["usage"]
         yield event

@@ -1,4 +1,4 @@
-"""Large answers, written so that others get their turn meanwhile."""
+"""Answers as JSON: those that cannot be written, and those that are large."""
 
 from __future__ import annotations
 
@@ -8,25 +8,40 @@ from typing import Any, Final
 import anyio.lowlevel
 import msgspec
 
+from stockade_sdk.errors import ErrorKind, ProviderError
+
 TURN_BYTES: Final = 256 * 1024  # written between two turns of the event loop: a few ms
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def written(payload: dict[str, Any]) -> bytes:
+    """The JSON of an answer.
+
+    Raises ProviderError(malformed_response): what a plugin put beside the canonical fields came
+    over its wire, which can say more than JSON can, and be nested deeper.
+    """
+    try:
+        return _encode(payload)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        text = "the answer holds what JSON cannot say"
+        raise ProviderError(ErrorKind.MALFORMED_RESPONSE, text) from None
 
 
 async def with_data(payload: dict[str, Any], items: Iterable[dict[str, Any]]) -> bytes:
-    """The JSON of ``payload``, which is not empty, with ``items`` as its ``data``.
+    """The JSON of ``payload`` with ``items`` as its ``data``; raises as `written` does.
 
-    Each item is made and written when it is due. A thread would be of no use: who makes base64 or
-    writes numbers holds the interpreter all the while.
+    Each item is made and written when it is due, and others get their turn in between. A thread
+    would be of no use: who makes base64 or writes numbers holds the interpreter all the while.
     """
-    encode = msgspec.json.Encoder().encode
     rest = {name: value for name, value in payload.items() if name != "data"}
-    pieces = [encode(rest)[:-1], b',"data":[']
-    written = 0
+    pieces = [written(rest)[:-1], b',"data":[' if rest else b'"data":[']
+    since_turn = 0
     for item in items:
-        piece = encode(item)
+        piece = written(item)
         pieces += (piece, b",")
-        written += len(piece)
-        if written > TURN_BYTES:
-            written = 0
+        since_turn += len(piece)
+        if since_turn > TURN_BYTES:
+            since_turn = 0
             await anyio.lowlevel.checkpoint()
     if pieces[-1] == b",":
         pieces.pop()

@@ -12,6 +12,7 @@ from stockade_sdk.rerank import RerankRequest, RerankResponse, RerankResult
 
 from .call import Call
 from .fields import an_object, count_in, flag_in, invalid
+from .lists import written
 from .notes import answered, asked
 from .serves import Serves
 
@@ -36,7 +37,7 @@ class Rerank:
         response = await self._serves.run(request, timeout=timeout_s)
         answered(call, response)
         fitted = _fitted(request, response, with_texts)
-        await call.answer(200, msgspec.json.encode(rerank.encode_response(fitted)))
+        await call.answer(200, written(rerank.encode_response(fitted)))
 
 
 def _fitted(request: RerankRequest, response: RerankResponse, with_texts: bool) -> RerankResponse:

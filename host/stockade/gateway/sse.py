@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
-
 from .call import Call
+from .lists import written
 from .wires import Wire
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -15,7 +14,7 @@ DONE: Final = b"data: [DONE]\n\n"
 
 def event(payload: dict[str, Any], named: bool = False) -> bytes:
     """One event; ``named`` has its type as a name too."""
-    data = msgspec.json.encode(payload)
+    data = written(payload)
     if named:
         return b"event: %b\ndata: %b\n\n" % (str(payload["type"]).encode(), data)
     return b"data: %b\n\n" % data

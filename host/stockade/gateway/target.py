@@ -14,6 +14,8 @@ SCHEMES = (b"http://", b"https://")
 def fault(target: bytes, host: bytes) -> str | None:
     """What is wrong with a target; None for one that is taken. ``host`` is the Host header's."""
     if target[:1] == b"/":
+        if b"%" not in target and b"/." not in target and target[1:2] != b"/":
+            return None  # as nearly all are
         path = target.partition(b"?")[0]
     else:
         scheme = next((one for one in SCHEMES if target[:8].lower().startswith(one)), None)

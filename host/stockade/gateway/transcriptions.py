@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from stockade_sdk.audio import TranscriptionResponse
 from stockade_sdk.dialects import openai_audio
 
 from .call import JSON, Call
 from .fields import choice_in, flag_in, invalid
+from .lists import written
 from .multipart import form_of, texts_of
 from .notes import answered, asked
 from .serves import Serves
@@ -57,4 +56,4 @@ def _body(response: TranscriptionResponse, format: str, task: str) -> bytes:
     payload = openai_audio.encode_response(response)
     if format != "json":
         payload = {"task": task, **payload}
-    return msgspec.json.encode(payload)
+    return written(payload)

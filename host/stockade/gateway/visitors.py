@@ -44,7 +44,7 @@ class Visitors:
         host = headers.get(b"host", b"").lower()
         if not host:
             raise Rejected(400, "the Host header is missing")
-        if not self._leads_here(host, scope):
+        if host not in self._names and not self._leads_here(host, scope):
             raise Rejected(
                 421,
                 "this is not the host that was asked for: the Host header names another one. An "

@@ -1,5 +1,5 @@
 """The settings page: server-rendered HTML over `admin.Operator`, with sessions of its own."""
 
-from .site import page_app
+from .site import page_app, warm_up
 
-__all__ = ["page_app"]
+__all__ = ["page_app", "warm_up"]

@@ -38,16 +38,15 @@ def from_here(headers: Mapping[str, str], *, secure: bool) -> bool:
     """Whether a POST was sent by a page of this origin, as far as its headers tell.
 
     A browser says so in `Sec-Fetch-Site`, where it trusts the connection, and in `Origin`; what
-    says neither is refused, for no browser of ours leaves out both.
+    says neither is refused, for no browser of ours leaves out both. The scheme of an `Origin` alone
+    has to be this listener's; beside `Sec-Fetch-Site` it may be that of a proxy which ends TLS.
     """
     site = headers.get("sec-fetch-site")
-    origin = headers.get("origin")
-    if site is None and origin is None:
-        return False
-    if site is not None and site != "same-origin":
-        return False
-    own = f"{'https' if secure else 'http'}://{headers.get('host', '')}"
-    return origin is None or origin.lower() == own.lower()
+    origin = headers.get("origin", "").lower()
+    host = headers.get("host", "").lower()
+    if site is None:
+        return origin == f"{'https' if secure else 'http'}://{host}"
+    return site == "same-origin" and origin in ("", f"http://{host}", f"https://{host}")
 
 
 def local_path(path: str) -> str:

@@ -57,6 +57,11 @@ class Rendering:
         by_name = {file.path.rpartition("/")[2]: f"/static/{file.path}" for file in files}
         self._env.globals["static"] = by_name
 
+    def compile_all(self) -> None:
+        """Compile every template now; takes a third of a second, in any thread."""
+        for name in self._env.list_templates():
+            self._env.get_template(name)
+
     def render(self, name: str, values: Mapping[str, object]) -> str:
         """The HTML of a template."""
         return self._env.get_template(name).render(values)

@@ -76,8 +76,10 @@ class Sessions:
             self._kept.popitem(last=False)
         return id, session
 
-    def find(self, id: str) -> Session | None:
-        """The session of that id, if it still holds."""
+    def find(self, id: str, *, by_itself: bool = False) -> Session | None:
+        """The session of that id, if it still holds; ``by_itself``: a script asks while nobody does
+        anything, which keeps no session alive.
+        """
         if not id or len(id) > MAX_ID_CHARS:
             return None
         key = print_of(id)
@@ -88,8 +90,9 @@ class Sessions:
         if now - session.seen_at > IDLE_S or not session.holds(self._tokens):
             del self._kept[key]
             return None
-        session.seen_at = now
-        self._kept.move_to_end(key)
+        if not by_itself:
+            session.seen_at = now
+            self._kept.move_to_end(key)
         return session
 
     def end(self, id: str) -> None:

@@ -32,6 +32,7 @@ THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE = "stockade-lang"
 THEME_COOKIE = "stockade-theme"
 YEAR_S = 365 * 86_400
+LIVE = "/live/"  # what scripts ask for by themselves
 
 
 def page_app(
@@ -63,6 +64,13 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """A method that no address of the page has."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return PlainTextResponse(f"{HTTPStatus(status).phrase}\n", status, UNCACHED)
+
+
+def warm_up() -> None:
+    """Make the first view of each page as quick as the next: to be called in a thread, once it
+    serves.
+    """
+    rendering().compile_all()
 
 
 class Site:
@@ -183,10 +191,11 @@ class Site:
         return visit, None
 
     def _session(self, request: Request, cookies: Mapping[str, str]) -> Session | None:
-        return self._sessions.find(cookies.get(_cookie_name(request), ""))
+        by_itself = request.url.path.startswith(LIVE)
+        return self._sessions.find(cookies.get(_cookie_name(request), ""), by_itself=by_itself)
 
     def _to_sign_in(self, request: Request, visit: Visit) -> Response:
-        if request.url.path.startswith("/live/"):  # a script asks: it wants a word, not a page
+        if request.url.path.startswith(LIVE):  # a script asks: it wants a word, not a page
             return PlainTextResponse("", 401, UNCACHED)
         if request.method == "GET":
             return visit.go("/login", query=[("next", visit.here)] if visit.here != "/" else None)

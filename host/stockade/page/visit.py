@@ -4,15 +4,16 @@ they answer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import urlencode
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote, urlencode
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stockade.admin import Operator
-from stockade.errors import HostError, NotInstalled, Refused, StateError, UsageError
+from stockade.admin.failures import STATUSES
+from stockade.errors import HostError
 
 from .forms import Form, Wrong
 from .guard import UNCACHED
@@ -65,10 +66,10 @@ class Visit:
 
     @property
     def here(self) -> str:
-        """Path and query, to come back to."""
-        query = self.request.scope["query_string"].decode("ascii", "replace")
-        path = self.request.scope["path"]
-        return f"{path}?{query}" if query and self.request.method == "GET" else path
+        """Where this is, to come back to: never with a token, nor with a language to insist on."""
+        pairs = [pair for pair in self.query.pairs if pair[0] not in ("token", "lang")]
+        path = quote(self.request.scope["path"])
+        return f"{path}?{urlencode(pairs)}" if pairs and self.request.method == "GET" else path
 
     def typed(self, name: str, default: object = "") -> object:
         """What was typed into a field, where its form is shown again. Never asked for keys."""
@@ -128,21 +129,11 @@ class Spot(msgspec.Struct, frozen=True):
     back: View | None = None
 
 
-STATUSES: Mapping[type[HostError], int] = {
-    NotInstalled: 404,
-    UsageError: 400,
-    Refused: 403,
-    StateError: 503,
-}
-
-
 def status_of(error: HostError) -> int:
-    """HTTP's status for what went wrong."""
+    """HTTP's status for what went wrong, as `/api/` has it."""
     if isinstance(error, Wrong):
         return error.status
-    if type(error).__name__ == "NoSuchModel":  # of the router, which this room does not know
-        return 404
-    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+    return next(status for kind, status, _ in STATUSES if isinstance(error, kind))
 
 
 def problem_of(error: HostError, words: Words) -> Problem:

@@ -6,7 +6,7 @@ read as a plugin would read it.
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,7 +33,7 @@ from stockade_sdk.stream import ChatEvent, Finish
 
 TOKEN = "stk_" + "c" * 43
 
-WIRES: dict[str, type[ChatWire]] = {
+WIRES: dict[str, Callable[[], ChatWire]] = {
     "/v1/chat/completions": OpenAIChat,
     "/v1/responses": OpenAIResponses,
     "/v1/messages": AnthropicMessages,
@@ -176,7 +176,18 @@ async def gateway(serves: Any) -> AsyncIterator[Gateway]:
     tokens, heard, settings = Tokens(), list[Exchange](), GatewaySettings()
     tokens.add_own(TOKEN, Caller("tests", "use"))
     visitors = Visitors((), "http", ())
-    door = Door(settings, tokens, routes_of(serves), {"": (nobody, None)}, visitors, heard.append)
+
+    def hear(exchange: Exchange) -> None:
+        heard.append(exchange)
+
+    door = Door(
+        settings,
+        tokens,
+        routes_of(serves),
+        {"": (nobody, None)},
+        visitors,
+        hear,
+    )
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -216,7 +216,9 @@ class Answer:
     def __init__(self, head: bytes) -> None:
         first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
         self.status = int(first.split(" ")[1])
-        self.pairs = [(name.lower(), value) for name, _, value in (x.partition(": ") for x in lines)]
+        self.pairs = [
+            (name.lower(), value) for name, _, value in (x.partition(": ") for x in lines)
+        ]
         self.headers = dict(self.pairs)
         self.body = b""
 

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
-from stockade.admin import Caller, Tokens, new_token, print_of
+from stockade.admin import Caller, Changed, Missing, Tokens, new_token, print_of
 from stockade.admin import values as v
-from stockade.errors import HostError, NotInstalled, Refused, UsageError
+from stockade.errors import HostError, NotInstalled, UsageError
 
 NOW = 1_795_000_000.0
 HOSTILE = "<script>alert(1)</script>\u202etxt.exe\x1b[31m \"'&"
@@ -194,7 +194,7 @@ class MemoryOperator:
 
     async def job(self, id: str) -> v.Job:
         if id not in self.jobs_kept:
-            raise UsageError(f"there is no job {id}")
+            raise Missing(f"there is no job {id}")
         return self.jobs_kept[id]
 
     # plugins
@@ -245,7 +245,7 @@ class MemoryOperator:
 
     async def install(self, agreed: v.Installing) -> v.Job:
         if agreed.digest != "sha256:" + "ab" * 32:
-            raise Refused("the source has changed since it was looked at")
+            raise Changed("the source has changed since it was looked at")
         self.done.append(("install", agreed))
         plugin = self._put(agreed.source)
         result = msgspec.to_builtins(plugin)
@@ -342,7 +342,7 @@ class MemoryOperator:
             if key.name == name
         ]
         if not keys:
-            raise UsageError(f"{plugin} was granted no key called {name}")
+            raise Missing(f"{plugin} was granted no key called {name}")
         self.installed[plugin] = msgspec.structs.replace(held, keys=keys, needs=[])
         return keys[0]
 
@@ -385,7 +385,7 @@ class MemoryOperator:
 
     async def resolve(self, name: str) -> v.Resolution:
         if name in self.alias_rows:
-            return v.Resolution(name=name, matched_by="alias", targets=[self.alias_rows[name]])
+            return v.Resolution(name=name, matched_by="user_alias", targets=[self.alias_rows[name]])
         raise UsageError(f"nothing is called {name}", remedy="did you mean fast?")
 
     async def scan(self, asked: v.Scanning) -> v.Job:
@@ -404,7 +404,7 @@ class MemoryOperator:
 
     async def remove_alias(self, name: str) -> None:
         if self.alias_rows.pop(name, None) is None:
-            raise UsageError(f"there is no alias {name}")
+            raise Missing(f"there is no alias {name}")
 
     def _entry(self, target: str) -> v.RouteEntry:
         if target.startswith("openai/"):
@@ -473,7 +473,7 @@ class MemoryOperator:
             if preset.name == name:
                 self.done.append(("preset", name))
                 return []
-        raise UsageError(f"there is no preset called {name}")
+        raise Missing(f"there is no preset called {name}")
 
     # health, and what happened
     async def health(self) -> Sequence[v.HealthRow]:
@@ -588,7 +588,7 @@ class MemoryOperator:
 
     async def revoke_token(self, name: str) -> None:
         if self.token_rows.pop(name, None) is None:
-            raise UsageError(f"there is no token called {name}")
+            raise Missing(f"there is no token called {name}")
         self._know()
 
     def _know(self) -> None:
@@ -611,13 +611,14 @@ def main() -> None:
 
     import uvicorn
 
-    from stockade.page import page_app
+    from stockade.page import page_app, warm_up
 
     tokens = Tokens()
     tokens.add_own("look", Caller(name="look", scope="admin"))
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8788
     operator = MemoryOperator(tokens, time.time)
     app = page_app(operator, tokens, random=os.urandom, clock=time.time, secure=False)
+    warm_up()
     print(f"http://127.0.0.1:{port}/?token=look")
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 

@@ -1,4 +1,4 @@
-"""`top` on a terminal: drawn in place, left by a key, and the terminal put back whatever ends it."""
+"""`top` on a terminal: drawn in place, left by a key, and the terminal put back at any end."""
 
 import fcntl
 import os

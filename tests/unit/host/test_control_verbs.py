@@ -253,7 +253,8 @@ def test_health_is_what_the_running_host_asked(call: Call, sample: str, home: Ho
     def checked(body: object) -> Any:
         with State.open(home) as state:
             state.learnt.keep_check("sample", Checked(False, time.time(), 12.0, "bad key"))
-        return job("done", result=[])
+        row = {"plugin": "sample", "state": "failing", "detail": "bad key", "latency_ms": 12.0}
+        return job("done", result=[row])
 
     with serving_at(home.control_socket, {"POST /api/health": checked}) as host:
         called = call("health", "sample", "--json")
@@ -272,7 +273,10 @@ def test_inspect_takes_the_tier_from_the_running_host(call: Call, sample: str, h
     with serving_at(home.control_socket, {"GET /api/plugins/sample": {"inspected": inspected}}):
         called = call("inspect", "sample", "--json")
 
-    assert (called.json["tier"], called.json["layers"]) == ("restricted", ["landlock_rules", "lockdown"])
+    assert (called.json["tier"], called.json["layers"]) == (
+        "restricted",
+        ["landlock_rules", "lockdown"],
+    )
     assert called.json["name"] == "sample"
 
 

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from stockade.errors import AllAttemptsFailed
-from stockade.gateway.chat import ChatWire, with_warnings
+from stockade.gateway.chat import Chat, with_warnings
+from stockade.gateway.exchange import Exchange
 from stockade.gateway.openai_chat import OpenAIChat
 from stockade.router import AmbiguousModel, NoSuchModel
 from stockade_sdk.capability import Attempt, CostBreakdown, RuntimeWarning, Usage
@@ -66,11 +67,13 @@ async def test_a_stream_says_at_its_start_who_answers_and_its_record_who_did(pat
 
 @everywhere
 async def test_events_that_came_together_are_written_together(path: str):
-    pieces = await written(WIRES[path](), SAID[path], WHOLE)
+    serves: Any = Serving(WHOLE)
+    call: Any = Pieces({**SAID[path], "stream": True})
+    await Chat(WIRES[path](), serves)(call)
 
-    assert len(pieces) == 3  # as many as there were batches, the last with the end
-    assert b"half of " in pieces[0]
-    assert b"it" in pieces[1]
+    first, second, _ = call.written  # as many as there were batches, the last with the end
+    assert b"half of " in first
+    assert b'"it"' in second
 
 
 @everywhere
@@ -370,6 +373,28 @@ async def test_a_vendor_of_the_dialect_gets_all_that_was_said_and_the_client_all
     assert "x-stockade-warnings" not in response.headers
 
 
+async def test_a_streams_client_hears_what_only_this_vendor_says():
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "queue_time": 0.5}
+    said = [
+        {**head, "choices": [{"index": 0, "delta": {"reasoning_content": "hmm"}}]},
+        {**head, "choices": [{"index": 0, "delta": {"content": "hi"}}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_v": {"a": 1}},
+        {**head, "choices": [], "usage": usage},
+    ]
+    vendor = Vendor(openai_chat, said)
+    asked = SAID[CHAT] | {"stream_options": {"include_usage": True}, "vendor_knob": 1}
+    async with gateway(vendor) as at:
+        events = [data for _, data in await at.events(CHAT, asked)][:-1]
+
+    assert vendor.sent == [{**asked, "stream": True}]
+    deltas = [choice["delta"] for data in events for choice in data["choices"]]
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "hmm"
+    assert "".join(delta.get("content") or "" for delta in deltas) == "hi"
+    assert events[-1]["usage"] == usage
+    assert any(data.get("x_v") == {"a": 1} for data in events)
+
+
 @pytest.mark.parametrize("dialect", [openai_responses, anthropic_messages])
 async def test_what_only_the_clients_dialect_says_is_warned_of_at_another_vendor(dialect: Any):
     whole = {
@@ -409,11 +434,23 @@ async def test_the_words_of_a_stream_are_those_of_the_answer():
     assert len({data["id"] for _, data in events[:-1]}) == 1
 
 
-async def written(wire: ChatWire, body: dict[str, Any], script: Any) -> list[bytes]:
-    """The pieces in which a stream is written, each as it is framed."""
-    asked = wire.read({**body, "stream": True}, {})
-    assert asked.encoder is not None
-    async with gateway(Serving(script)) as at:
-        path = next(path for path, kind in WIRES.items() if kind is type(wire))
-        async with at.client.stream("POST", path, json={**body, "stream": True}) as response:
-            return [piece async for piece in response.aiter_raw()]
+class Pieces:
+    """A call that keeps what is written, piece by piece."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+        self.timeout_s, self.headers, self.on_failure = None, dict[bytes, bytes](), None
+        self.common: list[tuple[bytes, bytes]] = []
+        self.exchange = Exchange(request_id="r", at=0.0, method="POST")
+        self.written: list[bytes] = []
+
+    async def json(self) -> Any:
+        return self._body
+
+    async def begin_stream(self) -> None:
+        assert self.written == []
+
+    async def piece(self, data: bytes) -> None:
+        self.written.append(data)
+
+    end = piece

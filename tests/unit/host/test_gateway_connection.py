@@ -6,7 +6,16 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.unit.host.gateway_listener import BACKEND_IDS, BACKENDS, SOON_S, Client, ask, client, request, served
+from tests.unit.host.gateway_listener import (
+    BACKEND_IDS,
+    BACKENDS,
+    SOON_S,
+    Client,
+    ask,
+    client,
+    request,
+    served,
+)
 
 from stockade.settings import GatewaySettings
 
@@ -27,7 +36,9 @@ BAD_HEADS = {
     "both lengths": request("/v1/echo", headers=("Transfer-Encoding: chunked",)) + b"0\r\n\r\n",
     "two lengths": request("/v1/echo", headers=("Content-Length: 5",)) + b"hello",
     "a length below zero": GET.replace(b"\r\n\r\n", b"\r\nContent-Length: -1\r\n\r\n"),
-    "an endless length": GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 99999999999999999999\r\n\r\n"),
+    "an endless length": GET.replace(
+        b"\r\n\r\n", b"\r\nContent-Length: 99999999999999999999\r\n\r\n"
+    ),
     "a coding that is not chunked last": GET.replace(
         b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked, gzip\r\n\r\n"
     ),

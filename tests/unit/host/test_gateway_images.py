@@ -2,7 +2,9 @@
 
 import base64
 import json
+from typing import Any
 
+import msgspec
 import pytest
 
 from stockade_sdk.capability import Usage
@@ -19,6 +21,13 @@ DRAWN = ImageResponse(
     attempts=ATTEMPTS,
 )
 MAKE, EDIT = "/v1/images/generations", "/v1/images/edits"
+
+
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
 
 
 async def test_a_prompt_becomes_images():
@@ -165,3 +174,37 @@ async def test_an_edit_that_cannot_be_made_is_refused(data, files, said):
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
     assert serves.asked == []
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"openai_images": {"x": nested(5000)}},
+        {"openai_images": {"x": msgspec.msgpack.Ext(5, b"x")}},
+        {"openai_images": {"$drop": ["created"], "data": [], "usage": 1}},
+    ],
+)
+async def test_what_a_plugin_says_beside_its_images_breaks_nothing(beside):
+    odd = ImageResponse(images=(Image(data=PNG),), provider_metadata=beside)
+    async with gateway(Scripted(odd)) as at:
+        whole = await at.post(MAKE, json={"prompt": "x"})
+        stream = await at.post(MAKE, json={"prompt": "x", "stream": True})
+
+    if "$drop" in beside["openai_images"]:
+        assert base64.b64decode(whole.json()["data"][0]["b64_json"]) == PNG
+        assert stream.text.count("\n\n") == 1
+    else:
+        assert (whole.status_code, whole.json()["error"]["code"]) == (502, "malformed_response")
+        assert json.loads(stream.text.partition("data: ")[2])["error"]["code"] == (
+            "malformed_response"
+        )
+
+
+async def test_an_images_own_words_cannot_name_an_event():
+    named = {"openai_images": {"type": "x\n\ndata: forged"}}
+    odd = ImageResponse(images=(Image(data=PNG, provider_metadata=named),))
+    async with gateway(Scripted(odd)) as at:
+        stream = await at.post(MAKE, json={"prompt": "x", "stream": True})
+
+    assert stream.text.startswith("event: image_generation.completed\n")
+    assert "forged" not in stream.text

@@ -132,6 +132,14 @@ async def test_a_session_ends_after_half_a_day_of_nothing_and_not_before(browser
     assert (await browser.get("/providers")).status_code == 303
 
 
+async def test_a_page_that_is_left_open_keeps_no_session_alive(browser):
+    statuses = []
+    for _ in range(3):
+        browser.clock.now += 5 * HOUR
+        statuses.append((await browser.get("/live/health")).status_code)
+    assert statuses == [200, 200, 401]
+
+
 async def test_at_most_64_sessions_are_kept_and_the_longest_idle_goes(browser):
     for _ in range(63):
         async with browser.another() as other:
@@ -169,6 +177,13 @@ async def test_a_form_of_another_site_changes_nothing(browser, headers):
     assert browser.operator.installed["echo"].state == "enabled"
     assert (await browser.send("/plugins/echo", form, HERE)).status_code == 303
     assert browser.operator.installed["echo"].state == "disabled"
+
+
+async def test_a_form_through_a_proxy_that_ends_tls_is_taken(browser):
+    csrf = dict((await browser.page("/plugins/echo")).form("/plugins/echo").fields)["csrf"]
+    headers = {"origin": BASE.replace("http:", "https:"), "sec-fetch-site": "same-origin"}
+    form = [("csrf", csrf), ("do", "disable")]
+    assert (await browser.send("/plugins/echo", form, headers)).status_code == 303
 
 
 @pytest.mark.parametrize("csrf", [None, "", "wrong", "é"])
@@ -248,7 +263,7 @@ async def test_a_broken_query_gets_a_sentence(browser):
         ("GET", "/nowhere", 404),
         ("GET", "/static/000000000000/page.css", 404),
         ("GET", "/static/../site.py", 404),
-        ("GET", "/jobs/none", 400),
+        ("GET", "/jobs/none", 404),
         ("GET", "/providers/none", 404),
         ("GET", "/capabilities/none", 404),
         ("DELETE", "/providers", 405),
@@ -316,6 +331,21 @@ async def test_appearance_and_language_are_kept_without_javascript(stranger):
     await stranger.send("/look", [("lang", "zh"), ("back", "/login")])
     html = next(a for tag, a in Page((await stranger.get("/login")).text).tags if tag == "html")
     assert html == {"lang": "zh-Hans", "data-theme": "dark"}
+
+
+async def test_a_language_is_chosen_on_a_page_whose_url_asks_for_another(browser):
+    back = dict((await browser.page("/health?plugin=openai&lang=zh")).form("/look").fields)["back"]
+    answer = await browser.send("/look", [("lang", "en"), ("back", back)])
+    assert answer.headers["location"] == "/health?plugin=openai"
+    assert 'lang="en"' in (await browser.get(answer.headers["location"])).text
+
+
+async def test_a_token_that_did_not_let_in_is_not_on_the_page(stranger):
+    answer = await stranger.get("/health?plugin=openai&token=stk_use")
+    assert answer.status_code == 401
+    assert "stk_use" not in answer.text
+    fields = Page(answer.text).form("/login").fields
+    assert ("next", "/health?plugin=openai") in fields
 
 
 async def test_the_language_of_the_url_is_kept(browser):

@@ -98,7 +98,7 @@ async def test_what_a_plugin_says_is_text_bounded_and_all_of_it_seen(browser, pa
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (UsageError("no <i>", why="because", remedy="do that"), 400),
+        (UsageError("no <i>", why="because", remedy="do that"), 422),
         (Refused("no <i>", why="because", remedy="do that"), 403),
         (StateError("no <i>", why="because", remedy="do that"), 503),
         (HostError("no <i>", why="because", remedy="do that"), 500),
@@ -182,14 +182,14 @@ async def test_a_source_that_changed_since_is_refused_with_the_form_again(browse
     form = (await browser.page("/providers/add?source=qwen")).form("/providers/add")
     fields = [(n, "sha256:other" if n == "digest" else value) for n, value in form.fields]
     answer = await browser.send("/providers/add", [*fields, AGREE])
-    assert answer.status_code == 403
+    assert answer.status_code == 409
     assert "has changed since" in answer.text
     assert Page(answer.text).form("/providers/add").buttons
 
 
 async def test_a_source_that_is_none_gets_the_words_of_the_host(browser):
     answer = await browser.get("/providers/add?source=/no/where")
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "is no plugin" in answer.text
 
 
@@ -209,7 +209,7 @@ async def test_a_key_that_is_refused_is_not_shown_either(browser):
     csrf = dict((await browser.page("/host")).forms[0].fields)["csrf"]
     form = [("csrf", csrf), ("key", "NONE"), ("value", "sk-secret"), ("do", "set")]
     answer = await browser.send("/providers/openai/key", form)
-    assert answer.status_code == 400
+    assert answer.status_code == 404
     assert "was granted no key called NONE" in answer.text
     assert "sk-secret" not in answer.text
 
@@ -233,12 +233,17 @@ async def test_an_emptied_setting_is_taken_away(browser):
 
 
 @pytest.mark.parametrize(
-    ("key", "typed", "said"),
-    [("config.retries", "many", "integer"), ("config.base_url", "refuse", "write a URL")],
+    ("key", "typed", "said", "status"),
+    [
+        ("config.retries", "many", "integer", 400),
+        ("config.base_url", "refuse", "write a URL", 422),
+    ],
 )
-async def test_a_wrong_setting_gives_the_form_again_with_what_was_typed(browser, key, typed, said):
+async def test_a_wrong_setting_gives_the_form_again_with_what_was_typed(
+    browser, key, typed, said, status
+):
     answer = await browser.submit("/providers/openai", "/providers/openai/config", {key: typed})
-    assert answer.status_code == 400
+    assert answer.status_code == status
     page = Page(answer.text)
     assert said in page.text
     assert (key, typed) in page.form("/providers/openai/config").fields
@@ -466,7 +471,7 @@ async def test_a_new_tokens_text_is_shown_once(browser):
     assert browser.tokens.caller_of(text) is not None
     assert text not in (await browser.get("/tokens")).text
     again = await browser.submit("/tokens", "/tokens", {"name": "bad name"}, ("do", "create"))
-    assert again.status_code == 400
+    assert again.status_code == 422
 
 
 async def test_a_token_is_revoked(browser):

@@ -7,7 +7,7 @@ import pytest
 
 from stockade.settings import Home
 from stockade.state import Logged, State, Tally, Tried
-from stockade.state.attempts import MAX_ATTEMPT_ROWS
+from stockade.state.attempts import MAX_ATTEMPT_ROWS, Piece
 from stockade_sdk.capability import Attempt, Capability
 
 OK = Attempt(target="b/m/n", outcome="ok", ms=20.0)
@@ -141,3 +141,32 @@ def test_reading_by_time_uses_the_index(home: Home, state: State):
             "EXPLAIN QUERY PLAN SELECT * FROM route_attempt_logs WHERE created_at >= 1"
         ).fetchall()
     assert "route_attempt_logs_by_time" in str(plan)
+
+
+# --- in pieces of time ---
+
+
+def test_attempts_are_counted_by_pieces_of_time(state: State) -> None:
+    def tried(at: float, *attempts: Attempt) -> Tried:
+        return Tried("r", "chat", attempts, at)
+
+    state.attempts.record(
+        [
+            tried(99.9, Attempt(target="a/x", outcome="ok", ms=1.0)),
+            tried(100.0, Attempt(target="a/x", outcome="ok", ms=10.0)),
+            tried(109.9, Attempt(target="b/y", outcome="ok", ms=30.0)),
+            tried(
+                125.0,
+                Attempt(target="a/x", outcome="failed", ms=5.0),
+                Attempt(target="b/y", outcome="skipped", ms=0.0),
+            ),
+            tried(130.0, Attempt(target="a/x", outcome="ok", ms=1.0)),
+        ]
+    )
+    every = state.attempts.buckets(100.0, 10.0, 3)
+    of_b = state.attempts.buckets(100.0, 10.0, 3, "b")
+    before = state.attempts.buckets(0.0, 1.0, 2)
+
+    assert every == (Piece(2, 0, 20.0), Piece(), Piece(0, 1, None))
+    assert of_b == (Piece(1, 0, 30.0), Piece(), Piece(0, 0, None))
+    assert before == (Piece(), Piece())

@@ -42,7 +42,9 @@ def test_an_embedding_request_comes_out_as_it_went_in(payload):
     assert encode_embedding_request(request) == (payload, ())
 
 
-@pytest.mark.parametrize("bad", [None, [], [1, "a"], [["a"]], 5, {}])
+@pytest.mark.parametrize(
+    "bad", [None, [], [1, "a"], [["a"]], 5, {}, [-1], [2**70], [[1], []], [True], [[2**70]]]
+)
 def test_an_input_that_is_none_is_refused(bad):
     with pytest.raises(ProviderError) as caught:
         decode_embedding_request({"input": bad})

@@ -212,6 +212,15 @@ def test_a_form_that_cannot_be_read_is_invalid(fields):
     assert caught.value.kind is ErrorKind.INVALID_REQUEST
 
 
+def test_an_item_may_hold_bytes_for_a_writer_that_makes_base64():
+    response = ImageResponse(images=(Image(data=PNG), Image(url="https://h/a")))
+
+    (whole, elsewhere) = openai_images.encode_images(response, as_bytes=True)
+
+    assert (whole, elsewhere) == ({"b64_json": PNG}, {"url": "https://h/a"})
+    assert msgspec.json.decode(msgspec.json.encode(whole)) == {"b64_json": B64}
+
+
 def test_an_answer_gives_images_prompts_counts_and_cost():
     answer = {
         "created": 5,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stockade.app.discovery import lacking
-from stockade.app.knowledge import read_knowledge
 from stockade.errors import NotInstalled, UsageError
 from stockade.packages import shipped_plugins
 from stockade.settings import Home, read_settings
@@ -22,6 +20,8 @@ __all__ = ["Known", "capability_of", "host_rules", "lacking_of", "provider_of", 
 
 def read_known(home: Home, state: State) -> Known:
     """Read it anew; nobody is asked. Blocking. Raises HostError."""
+    from stockade.app.knowledge import read_knowledge
+
     settings = read_settings(home)
     return Known(home, state, settings, read_knowledge(state, settings))
 
@@ -73,6 +73,8 @@ def lacking_of(found: Known, names: Iterable[str]) -> dict[str, str | None]:
     """Why each of these plugins cannot be asked yet, in words and with what to do; None where it
     can. Opens no keyring.
     """
+    from stockade.app.discovery import lacking
+
     source_of = Secrets(found.home).source
     records = {record.name: record for record in found.knowledge.records}
     reasons: dict[str, str | None] = {}

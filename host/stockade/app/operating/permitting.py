@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -13,11 +13,12 @@ from stockade.packages import deny, escape, widened, write_lock
 from stockade.settings import Home
 from stockade.state import Installed, State
 from stockade.state.manifests import manifest_of
-from stockade.supervisor.allowing import parted_secret
-from stockade.supervisor.denials import Act
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import PathRule, Permissions, permissions_to_json, risk_words
 from stockade_sdk.text import TextRefused
+
+if TYPE_CHECKING:
+    from stockade.supervisor.denials import Act
 
 __all__ = [
     "More",
@@ -223,6 +224,8 @@ _WORD_OF_ACT = {"process": "subprocess", "socket": "tunnel", "allow-host": "netw
 
 def _denied(acts: Iterable[Act]) -> list[tuple[str, str, int]]:
     """Kind in the words of permissions, what, how often."""
+    from stockade.supervisor.allowing import parted_secret  # not for verbs that only show a grant
+
     found = []
     for act in acts:
         if act.allowed:

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from stockade.admin import values as v
-from stockade.process.lines import plain
+if TYPE_CHECKING:
+    from stockade.admin import values as v
 
 __all__ = ["Tail", "any_line", "as_row", "is_denial", "last_lines"]
 
@@ -31,6 +31,9 @@ def any_line(line: str) -> bool:
 
 def as_row(line: str) -> v.LogLine:
     """A line in its parts, escaped; one that is none of ours is all text."""
+    from stockade.admin import values as v
+    from stockade.process.lines import plain  # not for `logs`, which escapes as a terminal wants it
+
     stamp, _, rest = plain(line).partition(" ")
     source, _, text = rest.partition(" ")
     if not source or not stamp[:4].isdigit():

@@ -109,31 +109,34 @@ function orderable(form) {
     (held.disabled ? item.querySelector("button:not(:disabled)") : held).focus();
   });
 
+  // Pointer events and not HTML's drag and drop, which no touch screen has.
   let dragged = null;
   let before = "";
-  items().forEach((item) => (item.draggable = true));
-  list.addEventListener("dragstart", (event) => {
-    dragged = event.target.closest("li");
+  list.classList.add("orderable");
+  list.addEventListener("pointerdown", (event) => {
+    const grip = event.target.closest(".grip");
+    if (!grip || event.button !== 0) return;
+    event.preventDefault();
+    dragged = grip.closest("li");
     before = items().map(name).join("\n");
     dragged.classList.add("dragged");
-    event.dataTransfer.effectAllowed = "move";
-    event.dataTransfer.setData("text/plain", name(dragged));
+    list.setPointerCapture(event.pointerId); // the list stays where it is; an item that moves loses it
   });
-  list.addEventListener("dragover", (event) => {
+  list.addEventListener("pointermove", (event) => {
     if (!dragged) return;
-    event.preventDefault();
-    const over = event.target.closest("#targets > li");
-    if (!over || over === dragged) return;
-    const box = over.getBoundingClientRect();
-    const below = event.clientY > box.top + box.height / 2;
-    list.insertBefore(dragged, below ? over.nextSibling : over);
+    const middle = (item) => item.getBoundingClientRect().top + item.offsetHeight / 2;
+    const next = items().find((item) => item !== dragged && event.clientY < middle(item)) ?? null;
+    if (next !== dragged.nextElementSibling) list.insertBefore(dragged, next);
   });
-  list.addEventListener("drop", (event) => event.preventDefault());
-  list.addEventListener("dragend", () => {
-    dragged.classList.remove("dragged");
-    if (items().map(name).join("\n") !== before) changed(dragged);
+  function drop() {
+    if (!dragged) return;
+    const item = dragged;
     dragged = null;
-  });
+    item.classList.remove("dragged");
+    if (items().map(name).join("\n") !== before) changed(item);
+  }
+  list.addEventListener("pointerup", drop);
+  list.addEventListener("pointercancel", drop);
 
   form.querySelectorAll("[name=feature], #tokens").forEach((field) => field.addEventListener("change", dryRun));
 }

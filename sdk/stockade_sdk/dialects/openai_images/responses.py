@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from stockade_sdk.chat import Image
-from stockade_sdk.dialects.media import from_base64, from_data_url, image_type
+from stockade_sdk.dialects.media import from_base64, from_data_url, image_type, to_data_url
 from stockade_sdk.dialects.media_usage import decode_cost, decode_usage, full_usage, usage_overlay
 from stockade_sdk.dialects.openai_chat.errors import error_inside
 from stockade_sdk.dialects.overlay import Notes, Unreadable, difference, merged
@@ -55,10 +55,16 @@ def encode_response(
     return payload
 
 
-def encode_images(response: ImageResponse, *, as_url: bool = False) -> Iterator[dict[str, Any]]:
-    """The items of such an answer, each made when it is asked for."""
+def encode_images(
+    response: ImageResponse, *, as_url: bool = False, as_bytes: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The items of such an answer, each made when it is asked for.
+
+    ``as_bytes``: ``b64_json`` holds the bytes, for a writer of JSON that makes base64 of bytes by
+    itself, as msgspec's does in a third of the time.
+    """
     for at, image in enumerate(response.images):
-        yield _encode_image(image, _prompt_at(response, at), as_url)
+        yield _encode_image(image, _prompt_at(response, at), as_url, as_bytes)
 
 
 def count_images(notes: Notes, found: int, expected: int | None) -> None:
@@ -141,16 +147,16 @@ def _type(item: dict[str, Any], output_format: Any, data: bytes) -> str:
     return found
 
 
-def _encode_image(image: Image, prompt: str | None, as_url: bool) -> dict[str, Any]:
+def _encode_image(
+    image: Image, prompt: str | None, as_url: bool, as_bytes: bool = False
+) -> dict[str, Any]:
     item: dict[str, Any] = {}
     if image.data is None:
         item["url"] = image.url
+    elif as_url:
+        item["url"] = to_data_url(image.media_type or image_type(image.data), image.data)
     else:
-        encoded = b64encode(image.data).decode()
-        if as_url:
-            item["url"] = f"data:{image.media_type or image_type(image.data)};base64,{encoded}"
-        else:
-            item["b64_json"] = encoded
+        item["b64_json"] = image.data if as_bytes else b64encode(image.data).decode()
     if prompt is not None:
         item["revised_prompt"] = prompt
     return merged(item, own(image.provider_metadata))

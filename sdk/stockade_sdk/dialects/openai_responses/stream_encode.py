@@ -159,8 +159,10 @@ class StreamEncoder:
             if not isinstance(item, dict):
                 item.close(sent)
         response = with_ending(self._head, event.reason, event.usage, event.provider_metadata)
-        for key in ("id", "model", "created_at"):
+        for key in ("model", "created_at"):
             response[key] = self._head[key]  # as they were when the stream began
+        if event.id is not None and own(event.provider_metadata):
+            response["id"] = event.id  # a vendor of this wire knows it, should it be continued
         response["output"] = self._output()
         if event.reason is FinishReason.ERROR:
             response["status"] = "failed"
