@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -24,13 +25,14 @@ import psutil
 
 from . import gateway_mock as mock
 from .contest import ROOT
-from .gateway_client import IDLE, Load, Timed, request
+from .gateway_client import EMBED, Load, Timed, request
 from .usage import CPU, memory_kib, process_cpu
 
 DEADLINE_S: Final = 120.0  # of a start
 POLL_S: Final = 0.005
 OURS, PEER, DIRECT = "stockade", "litellm", "direct"
 PLUGIN: Final = "openai"
+STOCKADE: Final = (sys.executable, "-m", "stockade")
 LITELLM_OPTION: Final = "STOCKADE_BENCH_LITELLM"
 CONFIG = """
 model_list:
@@ -48,12 +50,11 @@ class Gateway:
     def __init__(self, name: str, port: int, *, token: str = "", root: int = 0) -> None:
         self.name, self.port, self.token = name, port, token
         self.started_s = 0.0
-        self.said: dict[str, Any] = {}
         self._root = root
 
     def load(self, kind: str, calls: int, connections: int = 1) -> Load:
         """A load on it."""
-        model = mock.EMBEDDING_MODEL if kind == "embed" else mock.MODEL
+        model = mock.EMBEDDING_MODEL if kind == EMBED else mock.MODEL
         if self.name == OURS:
             model = f"{PLUGIN}/{model}"
         return Load(
@@ -81,9 +82,7 @@ class Gateway:
 
     def pss_mib(self) -> dict[str, float]:
         """Proportional memory of each of its processes, by what the process is."""
-        return {
-            f"{_title(pid)} {pid}": memory_kib(pid)["Pss"] / 1024 for pid in self.pids
-        }
+        return {f"{_title(pid)} {pid}": memory_kib(pid)["Pss"] / 1024 for pid in self.pids}
 
 
 def _title(pid: int) -> str:
@@ -130,32 +129,37 @@ def vendor() -> Iterator[Gateway]:
         yield Gateway(DIRECT, int(one.stdout.readline()), root=one.pid)
 
 
-@contextmanager
-def stockade(folder: Path, port: int) -> Iterator[Gateway]:
-    """`stockade serve` over a new home with the `openai` plugin, whose vendor is at this port."""
-    environment = {**os.environ, "STOCKADE_HOME": str(folder / "home")}
-    environment["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
-    rule = f"127.0.0.1:{port}"
+def stockade_home(folder: Path, port: int) -> Path:
+    """A new home with the `openai` plugin, whose vendor is at this port."""
+    home, rule = folder / "home", f"127.0.0.1:{port}"
 
     def run(*arguments: str, said: str | None = None) -> None:
-        command = [*_stockade(), *arguments]
         done = subprocess.run(
-            command, env=environment, cwd=ROOT, input=said, text=True, capture_output=True
+            [*STOCKADE, *arguments],
+            env=_environment(home),
+            cwd=ROOT,
+            input=said,
+            text=True,
+            capture_output=True,
         )
         if done.returncode:
-            raise RuntimeError(f"{command}: {done.stderr}")
+            raise RuntimeError(f"stockade {' '.join(arguments)}: {done.stderr}")
 
     run("install", str(ROOT / "plugins" / PLUGIN), "--yes", "--allow-host", rule)
     run("config", "set", PLUGIN, "base_url", f"http://{rule}/v1")
     run("secrets", "set", PLUGIN, "OPENAI_API_KEY", "--host", rule, said="sk-none\n")
-    command = [*_pinned(), *_stockade(), "serve", "--port", "0", "--json"]
+    return home
+
+
+@contextmanager
+def served(home: Path) -> Iterator[Gateway]:
+    """`stockade serve` over a home, once it has answered a chat."""
+    command = [*_pinned(), *STOCKADE, "serve", "--port", "0", "--json"]
     began = time.perf_counter()
-    with _running(command, env=environment, stdout=subprocess.PIPE) as one:
-        assert one.stdout is not None
+    with _running(command, env=_environment(home), stdout=subprocess.PIPE) as one:
         said = _read_object(one)
-        address = str(said["address"])
-        found = Gateway(OURS, int(address.rpartition(":")[2]), token=said["token"], root=one.pid)
-        found.said = said
+        port = int(str(said["address"]).rpartition(":")[2])
+        found = Gateway(OURS, port, token=said["token"], root=one.pid)
         _first_answer(found, one)
         found.started_s = time.perf_counter() - began
         yield found
@@ -182,9 +186,10 @@ def litellm(folder: Path, port: int, python: str) -> Iterator[Gateway]:
     command = [*_pinned(), str(Path(python).with_name("litellm")), "--config", str(config)]
     command += ["--host", "127.0.0.1", "--port", str(ours), "--num_workers", "1"]
     began = time.perf_counter()
-    with (folder / "litellm.log").open("w") as log, _running(
-        command, env=environment, cwd=folder, stdout=log, stderr=log
-    ) as one:
+    with (
+        (folder / "litellm.log").open("w") as log,
+        _running(command, env=environment, cwd=folder, stdout=log, stderr=log) as one,
+    ):
         found = Gateway(PEER, ours, token=key, root=one.pid)
         _first_answer(found, one)
         found.started_s = time.perf_counter() - began
@@ -203,8 +208,9 @@ def _module(name: str) -> list[str]:
     return [sys.executable, "-m", f"tests.benchmarks.{name}"]
 
 
-def _stockade() -> list[str]:
-    return [sys.executable, "-m", "stockade"]
+def _environment(home: Path) -> dict[str, str]:
+    keyring = "keyring.backends.null.Keyring"
+    return {**os.environ, "STOCKADE_HOME": str(home), "PYTHON_KEYRING_BACKEND": keyring}
 
 
 def _pinned() -> list[str]:
@@ -212,8 +218,6 @@ def _pinned() -> list[str]:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -263,6 +267,3 @@ def _first_answer(gateway: Gateway, process: subprocess.Popen[str]) -> None:
                 return
         time.sleep(POLL_S)
     raise RuntimeError(f"{gateway.name} never answered")
-
-
-__all__ = ["DIRECT", "IDLE", "OURS", "PEER", "Client", "Gateway", "client", "litellm"]

@@ -57,9 +57,7 @@ CHAT = _answer(
         "usage": USAGE,
     }
 )
-STREAM = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-)
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 EVENTS = [
     _chunk(_event({"role": "assistant", "content": "word "})),
     *(_chunk(_event({"content": "word "})) for _ in range(CHUNKS - 2)),

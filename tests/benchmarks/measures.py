@@ -9,6 +9,7 @@ from .confinement import calls, churn, host_killed, memory, neighbours, starts, 
 from .contest import Row
 from .dialects import dialects
 from .failover import failover
+from .gateway import gateway
 from .path import in_flight, large, latency, streams
 from .routing import routing_soak
 from .start import help_text, host_start, worker_start
@@ -36,5 +37,6 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "dialects": dialects,
     "choosing": choosing,
     "failover": failover,
+    "gateway": gateway,
     "routing_soak": routing_soak,
 }

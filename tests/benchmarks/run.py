@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from .contest import Row, table, to_json
+from .gateway_contenders import LITELLM_OPTION
 from .measures import MEASURES
 
 
@@ -20,7 +21,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument("--litellm", metavar="PYTHON", help="of an environment that has its proxy")
     options = parser.parse_args()
+    if options.litellm is not None:
+        os.environ[LITELLM_OPTION] = options.litellm
     unknown = set(options.names) - set(MEASURES)
     if unknown:
         parser.error(f"no measure is called {', '.join(sorted(unknown))}")

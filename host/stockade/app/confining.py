@@ -86,7 +86,7 @@ class Confining:
         self._base = find(os.path.realpath(environment))
         self._as_root = os.getuid() == 0
         self._layout: Layout | None = None
-        self._reached: Reached | None = None
+        self.found: Reached | None = None  # by `reached`
         self._looking = anyio.Lock()
         self._held: dict[str, tuple[Lease, int]] = {}  # data folder: its user, workers that are it
         self._taken: Counter[int] = Counter()  # processor: workers that have it
@@ -103,9 +103,9 @@ class Confining:
     async def reached(self, probe: Probe, scratch: Path) -> Reached:
         """The tier of this machine; tried at the first call. `scratch` is a folder for that."""
         async with self._looking:
-            if self._reached is None:
-                self._reached = await self._look(probe, scratch)
-            return self._reached
+            if self.found is None:
+                self.found = await self._look(probe, scratch)
+            return self.found
 
     async def examine(self, probe: Probe, scratch: Path) -> tuple[tuple[str, Answer], ...]:
         """What becomes of every tier here, the weaker ones too, for `doctor`."""

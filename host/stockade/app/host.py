@@ -287,9 +287,36 @@ class Host:
         return self._parts.supervisor.status(plugin)
 
     def try_again(self, plugin: str) -> None:
-        """Forget why a plugin was stopped; its next call starts it."""
-        self._parts.try_again(plugin)
+        """Forget why a plugin was stopped; its next call starts it. Writes that down."""
+        self.state.set_state(plugin, "enabled")
+        self.start_again(plugin)
+
+    def start_again(self, plugin: str) -> None:
+        """The same, where it is written down already."""
+        self._parts.start_again(plugin)
 
     async def refresh(self) -> None:
         """Read anew what is installed and set; workers of what is gone or changed are drained."""
-        await self._parts.refresh()
+        for plugin in await self.renew():
+            await self.drain(plugin)
+
+    async def renew(self) -> tuple[str, ...]:
+        """Read anew what is installed and set; the plugins whose workers are still of before, for
+        the caller to drain. Raises StateError.
+        """
+        return await self._parts.renew()
+
+    async def drain(self, plugin: str) -> None:
+        """End a plugin's workers once their calls have ended; the next request starts new ones."""
+        await self._parts.supervisor.drain(plugin)
+
+    @property
+    def tier(self) -> str | None:
+        """The strongest tier that workers get here; None until `reached` tried it."""
+        found = self._parts.confining.found
+        return None if found is None else found.tier
+
+    def note(self, text: str) -> None:
+        """Lines for the host's own log."""
+        for line in text.splitlines():
+            self._parts.logbook.write("_host", "host", line)

@@ -115,28 +115,26 @@ class Parts:
         self.planner.know(knowledge)
         self._unproven = {one.name for one in knowledge.usable if one.state == "installed"}
 
-    async def refresh(self) -> None:
-        """The same; workers of what is gone, or changed, or has another key are drained, and
-        nothing is held any more against what changed.
+    async def renew(self) -> tuple[str, ...]:
+        """The same, and nothing is held any more against what changed. The plugins whose workers
+        are to be drained: those that are gone, or changed, or have another key.
         """
         before = self._known
         await anyio.to_thread.run_sync(self.read)
         self._known = as_set(self.planner.knowledge.records)
-        rekeyed = await anyio.to_thread.run_sync(self._prints.renew)
+        outdated = list(await anyio.to_thread.run_sync(self._prints.renew))
         for name, record in before.items():
             if name not in self._known:
                 self._denials.forget(name)
             if self._known.get(name) != record:
                 self.breaker.reset(name)
                 self._prints.forget(name)
-            elif name not in rekeyed:
-                continue
-            await self.supervisor.drain(name)
+                outdated.append(name)
+        return tuple(dict.fromkeys(name for name in outdated if name in before))
 
-    def try_again(self, plugin: str) -> None:
+    def start_again(self, plugin: str) -> None:
         """Forget why a plugin was stopped; its next call starts it."""
         self.planner.start(plugin)
-        self.state.set_state(plugin, "enabled")
         self.supervisor.try_again(plugin)
         self.breaker.reset(plugin)
 

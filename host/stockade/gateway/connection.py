@@ -24,6 +24,7 @@ from .outlet import Outlet
 from .refusals import refusal
 from .room import Room
 from .target import fault
+from .unchunked import Unchunked
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of a request's line and headers; nginx takes 32 KiB
 MAX_HEADERS: Final = 128
@@ -154,14 +155,11 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope[KEY] = self  # type: ignore[typeddict-unknown-key]
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= MAX_HEADERS:
-            self._stop(431, f"there are more than {MAX_HEADERS} headers")
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES:
             self._stop(431, f"the headers are larger than {MAX_HEAD_BYTES // 1024} KiB")
+        if len(self.headers) > MAX_HEADERS:
+            self._stop(431, f"there are more than {MAX_HEADERS} headers")
         host = next((value for name, value in self.headers if name == b"host"), b"")
         wrong = fault(self.url, host)
         if wrong is not None:
@@ -231,6 +229,7 @@ class Connection(HttpToolsProtocol):
         if cycle is None or cycle.more_body or cycle.disconnected:
             return None
         body, cycle.body = bytes(cycle.body), bytearray()
+        self.flow.resume_reading()  # else nobody would see the client leave
         return body
 
     def comment(self) -> None:
@@ -294,21 +293,3 @@ class Connection(HttpToolsProtocol):
         """End it now, what it did not read included."""
         self.bounds.leaving.pop(self, None)
         self.transport.abort()
-
-
-class Unchunked:
-    """Sends a client of HTTP/1.0 its answer: it knows no chunks, so that a body whose length is
-    not known ends with the connection.
-    """
-
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle, self._send, self._endless = cycle, cycle.send, False
-
-    async def __call__(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            names = {name.lower() for name, _ in message.get("headers", ())}
-            if b"content-length" not in names:
-                self._endless, self._cycle.chunked_encoding = True, False
-        elif self._endless:
-            self._cycle.expected_content_length = len(message.get("body", b""))
-        await self._send(message)

@@ -39,8 +39,13 @@ class Bounded(logging.Handler):
 
 @contextlib.contextmanager
 def forwarded(name: str, clock: Callable[[], float]) -> Iterator[None]:
-    """What the logger ``name`` says goes to ours while the block runs, and nowhere else."""
+    """What the logger ``name`` says goes to ours while the block runs, and nowhere else; once, also
+    where there are several listeners.
+    """
     logger, handler = logging.getLogger(name), Bounded(LOG, clock)
+    if any(isinstance(one, Bounded) for one in logger.handlers):
+        yield
+        return
     before = logger.propagate
     logger.propagate = False
     logger.addHandler(handler)

@@ -35,7 +35,9 @@ class OpenAIChat(ChatWire):
         return Asked(request, partial(_encoder, usage))
 
     def write(self, response: ChatResponse, id: str | None, created: int) -> dict[str, Any]:
-        return openai_chat.encode_response(response, id=id, created=created)
+        payload = openai_chat.encode_response(response, id=id)
+        payload["created"] = payload["created"] or created  # the vendor's own, where it says
+        return payload
 
     def frame(self, payload: dict[str, Any]) -> bytes:
         return b"data: %b\n\n" % encode(payload)

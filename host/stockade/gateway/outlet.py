@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import Transport
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +20,7 @@ class Outlet:
     )  # fmt: skip
 
     def __init__(
-        self, transport: Transport, owing: Callable[[], bool], lingers: Callable[[], None]
+        self, transport: Any, owing: Callable[[], bool], lingers: Callable[[], None]
     ) -> None:
         self._transport, self._owing, self._lingers = transport, owing, lingers
         self.leaving = False

@@ -45,7 +45,9 @@ class OpenAIResponses(ChatWire):
         return Asked(request, partial(_encoder, _custom_tools(payload)))
 
     def write(self, response: ChatResponse, id: str | None, created: int) -> dict[str, Any]:
-        return openai_responses.encode_response(response, id=id, created=created)
+        payload = openai_responses.encode_response(response, id=id)
+        payload["created_at"] = payload["created_at"] or created  # the vendor's own, where it says
+        return payload
 
     def frame(self, payload: dict[str, Any]) -> bytes:
         name = payload["type"].encode()

@@ -18,6 +18,8 @@ from .cors import Cors
 from .failures import Rejected
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+# "Every address" may be what is listened at, and is nobody's name: browsers take it for loopback.
+EVERYWHERE: Final = frozenset(("0.0.0.0", "::", "[::]"))  # noqa: S104
 HERE: Final = (b"same-origin", b"none")  # Sec-Fetch-Site: a page of ours, or the person itself
 MAX_HOST_BYTES: Final = 253 + len(":65535")
 # Headers that are decided by: of two, one reader might take the first and another the last.
@@ -30,7 +32,8 @@ class Visitors:
     """
 
     def __init__(self, names: Iterable[str], scheme: str, origins: Iterable[str]) -> None:
-        self._names = frozenset(name.lower().encode() for name in (*LOOPBACK, *names))
+        known = {name.lower() for name in (*LOOPBACK, *names)}
+        self._names = frozenset(name.encode() for name in known - EVERYWHERE)
         # Before a gateway without TLS there may stand something that has it.
         self._schemes = tuple({b"https://", scheme.encode() + b"://"})
         self.cors = Cors(origins)

@@ -7,6 +7,7 @@ opened for reading alone.
 import errno
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,20 +111,36 @@ def _open_to_write(
 
 def _make_private(path: Path) -> None:
     """Made by us and not by SQLite, so that it is never readable to others; `-wal` and `-shm` get
-    its mode.
+    its mode. Raises OSError where it may not be written.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        found = os.fstat(descriptor)
-        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
-            os.fchmod(descriptor, found.st_mode & 0o700)
+        os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        _check(path, os.R_OK | os.W_OK)
+
+
+def _check(path: Path, access: int) -> None:
+    """A file of ours is made private. Raises OSError: it is no file, or may not be used so.
+
+    O_PATH, for closing any other descriptor of it would take away the locks that SQLite holds in
+    this process (fcntl(2)): another process would then find itself alone and remove `-wal`.
+    """
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found, name = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, "it is a link or no file", str(path))
+        if not os.access(name, access, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        if access & os.W_OK and found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            os.chmod(name, found.st_mode & 0o700)  # noqa: PTH101 - a name for a descriptor
     finally:
         os.close(descriptor)
 
 
 def _open_to_read(path: Path) -> tuple[sqlite3.Connection, int]:
-    os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+    _check(path, os.R_OK)
     uri = path.absolute().as_uri() + "?mode=ro"
     try:
         return _read(uri)

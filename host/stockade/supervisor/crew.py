@@ -260,8 +260,9 @@ class Crew:
 
     async def empty(self) -> None:
         """Wait until the last worker is buried; after `close`."""
-        if self.workers:
-            self._empty = anyio.Event()
+        while self.workers:
+            if self._empty.is_set():  # of an earlier end; one that others wait for stays
+                self._empty = anyio.Event()
             await self._empty.wait()
 
     def _closed(self) -> ProviderError:

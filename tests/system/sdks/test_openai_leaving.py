@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import anyio.to_thread
 import openai as sdk
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from tests.system.sdks.leaving import PROMPT_S, aside, cancelled, left_after
 from tests.system.sdks.vendors import Streams, Vendors, Waits
 from tests.system.vendor_wires import CHAT, RESPONSES, TEXT
 
 MODEL = "openai/gpt-4.1"
 HELLO: Any = [{"role": "user", "content": "how are you?"}]
-PROMPT_S = 0.25
 BEGUN = Streams(CHAT.blocks[:2], "waits")
-T = TypeVar("T")
-
-
-async def aside(wait: Callable[[], T]) -> T:
-    """Wait in a thread, so that the client's own loop goes round."""
-    return await anyio.to_thread.run_sync(wait)
-
-
-async def left_after(vendors: Vendors, began: float) -> float:
-    return await aside(vendors.until_left) - began
-
-
-async def cancelled(vendors: Vendors, work: Awaitable[Any]) -> float:
-    """Cancel ``work`` once the vendor was asked: how long it took until the vendor was left."""
-    task = asyncio.ensure_future(work)
-    await aside(vendors.until_asked)
-    began = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    return await left_after(vendors, began)
 
 
 async def test_a_cancelled_chat_leaves_the_vendor(aopenai: AsyncOpenAI, vendors: Vendors) -> None:

@@ -1,11 +1,11 @@
-"""The gateway's door on a real listener, with small endpoints behind it, and clients of raw bytes."""
+"""The gateway's door on a real listener, small endpoints behind it, and clients of raw bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -114,6 +114,13 @@ class Served:
         before = self.bounds.clock
         self.bounds.clock = lambda: before() + seconds
         self.bounds.sweep()
+
+
+async def comes(fact: Callable[[], bool]) -> None:
+    """Wait for what nobody tells of: the state within the listener."""
+    with anyio.fail_after(SOON_S):
+        while not fact():  # noqa: ASYNC110
+            await anyio.sleep(0.001)
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:

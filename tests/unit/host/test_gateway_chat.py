@@ -314,14 +314,51 @@ async def test_more_answers_than_one_go_to_a_vendor_of_the_dialect_and_to_no_oth
     assert "n is 2" in refused.json()["error"]["message"]
 
 
-async def test_a_picture_whose_base64_is_none_is_refused_here():
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,@@@"}}
-    said = {"messages": [{"role": "user", "content": [picture]}]}
-    async with gateway(Serving(ANSWER)) as at:
-        response = await at.post(CHAT, said)
+NO_BASE64: list[tuple[str, dict[str, Any]]] = [
+    (CHAT, {"type": "image_url", "image_url": {"url": "data:image/png;base64,@@@"}}),
+    (CHAT, {"type": "input_audio", "input_audio": {"data": "@@@", "format": "wav"}}),
+    (CHAT, {"type": "file", "file": {"file_data": "data:application/pdf;base64,@@@"}}),
+    (RESPONSES, {"type": "input_image", "image_url": "data:image/png;base64,@@@"}),
+    (RESPONSES, {"type": "input_file", "file_data": "@@@"}),
+    (MESSAGES, {"type": "image", "source": {"type": "base64", "data": "@@@"}}),
+    (MESSAGES, {"type": "document", "source": {"type": "base64", "data": "@@@"}}),
+]
+
+
+@pytest.mark.parametrize(("path", "part"), NO_BASE64)
+async def test_base64_that_is_none_is_refused_here(path: str, part: dict[str, Any]):
+    serves = Serving(ANSWER)
+    async with gateway(serves) as at:
+        turn = {"role": "user", "content": [part]}
+        response = await at.post(path, SAID[path] | {LISTED[path]: [turn]})
 
     assert response.status_code == 400
     assert "base64" in response.json()["error"]["message"]
+    assert serves.asked == []
+
+
+PARTS: list[tuple[str, dict[str, Any]]] = [
+    (CHAT, {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}),
+    (CHAT, {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg=="}}),
+    (CHAT, {"type": "file", "file": {"file_id": "file-1"}}),
+    (RESPONSES, {"type": "input_file", "file_url": "https://example.com/a.pdf"}),
+    (RESPONSES, {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}),
+    (MESSAGES, {"type": "document", "source": {"type": "url", "url": "https://e.com/a.pdf"}}),
+    (MESSAGES, {"type": "document", "source": {"type": "text", "data": "@@@"}}),
+]
+
+
+@pytest.mark.parametrize(("path", "part"), PARTS)
+async def test_sound_and_documents_reach_a_vendor_of_the_dialect_as_they_came(
+    path: str, part: dict[str, Any]
+):
+    dialect = {CHAT: openai_chat, RESPONSES: openai_responses, MESSAGES: anthropic_messages}[path]
+    vendor = Vendor(dialect, {})
+    turn = {"role": "user", "content": [part, {"type": "text", "text": "what is it?"}]}
+    async with gateway(vendor) as at:
+        await at.post(path, SAID[path] | {LISTED[path]: [turn]})
+
+    assert vendor.sent[0][LISTED[path]][0]["content"][0] == part
 
 
 async def test_a_vendor_of_the_dialect_gets_all_that_was_said_and_the_client_all_that_it_says():

@@ -6,6 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
+
+from stockade.settings import GatewaySettings
 from tests.unit.host.gateway_listener import (
     BACKEND_IDS,
     BACKENDS,
@@ -13,11 +15,10 @@ from tests.unit.host.gateway_listener import (
     Client,
     ask,
     client,
+    comes,
     request,
     served,
 )
-
-from stockade.settings import GatewaySettings
 
 pytestmark = pytest.mark.anyio
 
@@ -258,10 +259,9 @@ async def test_a_client_that_never_reads_is_cut_off_and_its_request_cancelled() 
         await one.send(request("/v1/floods"))
         await gateway.behind.began.wait()
         (connection,) = gateway.bounds.open
-        with anyio.fail_after(SOON_S):
-            while not connection.flow.write_paused:
-                await anyio.sleep(0)
-        unsent = connection.transport._transport.get_write_buffer_size()
+        await comes(lambda: connection.flow.write_paused)
+        inner: Any = connection.transport
+        unsent = inner._transport.get_write_buffer_size()
 
         gateway.later(29.0)
         assert not gateway.behind.ended.is_set()
@@ -319,9 +319,7 @@ async def test_connections_beyond_the_most_get_an_answer() -> None:
                 assert await third.rest() == b""
             await first.send(GET)
             assert (await first.answer()).status == 200
-        with anyio.fail_after(SOON_S):
-            while gateway.bounds.open or gateway.bounds.leaving:
-                await anyio.sleep(0.001)
+        await comes(lambda: not (gateway.bounds.open or gateway.bounds.leaving))
         assert (await ask(gateway.port, GET)).status == 200
 
     assert refused.status == 503

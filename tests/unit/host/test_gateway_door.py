@@ -10,7 +10,7 @@ import pytest
 
 from stockade.gateway.exchange import Exchange
 from stockade.settings import GatewaySettings
-from tests.unit.host.gateway_listener import TOKEN, ask, client, request, served
+from tests.unit.host.gateway_listener import TOKEN, ask, client, comes, request, served
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ def with_tokens(*lines: str) -> bytes:
         ((f"Authorization: Bearer {TOKEN}",), 200),
         ((f"authorization: bearer {TOKEN}",), 200),
         ((f"X-Api-Key: {TOKEN}",), 200),
-        ((f"Authorization: Basic abc", f"X-Api-Key: {TOKEN}"), 200),
+        (("Authorization: Basic abc", f"X-Api-Key: {TOKEN}"), 200),
         ((), 401),
         (("Authorization: Bearer",), 401),
         ((f"Authorization: {TOKEN}",), 401),
@@ -34,7 +34,7 @@ def with_tokens(*lines: str) -> bytes:
         ((f"Authorization: Bearer {TOKEN}, Bearer {TOKEN}",), 401),
         (("Authorization: Bearer stk_\xe9",), 401),
         (("Authorization: Bearer " + "a" * 30_000,), 401),
-        ((f"Authorization: Bearer wrong", f"X-Api-Key: {TOKEN}"), 401),
+        (("Authorization: Bearer wrong", f"X-Api-Key: {TOKEN}"), 401),
         ((f"Cookie: token={TOKEN}",), 401),
         ((f"Authorization: Bearer {TOKEN}", f"Authorization: Bearer {TOKEN}"), 400),
     ],
@@ -166,8 +166,7 @@ async def test_a_drain_lets_requests_end_and_takes_no_new_ones() -> None:
         await gateway.behind.began.wait()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(gateway.door.drained)
-            while not gateway.door.draining:
-                await anyio.sleep(0)
+            await comes(lambda: gateway.door.draining)
             await two.send(request("/v1/once"))
             refused = await two.answer()
             gateway.behind.go.set()

@@ -14,7 +14,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from stockade.gateway.logs import LOG, MOST, Bounded
+from stockade.gateway.logs import LOG, MOST, Bounded, forwarded
 from stockade.gateway.room import raise_descriptors
 from stockade.gateway.server import listening
 from stockade.settings import GatewaySettings
@@ -74,16 +74,16 @@ async def test_after_its_end_nothing_listens_and_idle_connections_are_closed() -
 
     assert await one.rest() == b""
     await idle.__aexit__(None, None, None)
-    with pytest.raises(OSError, match="multiple|refused|All connection attempts"):
+    with pytest.raises(OSError, match="connection attempts"):
         await ask(gateway.port, request("/v1/once"))
 
 
 @pytest.mark.anyio
 async def test_a_socket_that_cannot_be_listened_on_is_an_error_and_not_a_wait() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wrong, anyio.fail_after(5):
+        serving = listening(None, [wrong], GatewaySettings())
         with pytest.raises((OSError, ValueError)):
-            async with listening(None, [wrong], GatewaySettings()):
-                pass
+            await serving.__aenter__()
 
 
 @pytest.mark.anyio
@@ -112,6 +112,13 @@ def test_the_servers_words_are_passed_on_up_to_a_bound(caplog: pytest.LogCapture
     texts = [record.getMessage() for record in caplog.records]
     assert texts[:MOST] == [f"HTTP server: line {number}" for number in range(MOST)]
     assert texts[MOST:] == ["the HTTP server said 5 lines more", "HTTP server: last"]
+
+
+def test_two_listeners_pass_a_line_on_once(caplog: pytest.LogCaptureFixture) -> None:
+    with forwarded("uvicorn.error", lambda: 0.0), forwarded("uvicorn.error", lambda: 0.0):
+        logging.getLogger("uvicorn.error").error("fault")
+
+    assert [one.getMessage() for one in caplog.records] == ["HTTP server: fault"]
 
 
 def test_the_limit_of_descriptors_is_raised_to_the_hard_one() -> None:

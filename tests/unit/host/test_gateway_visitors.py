@@ -58,12 +58,17 @@ def test_addresses_are_compared_by_what_they_mean(host: str, server: str) -> Non
     [
         "evil.example", "evil.example:8787", "localhost.evil.example", "127.0.0.1.evil.example",
         "10.0.0.8", "0.0.0.0", "[::]", "127.0.0.2", "[::1", "::1", "[127.0.0.1]", "localhost:",
-        "localhost:x", "localhost:80:80", "local host", "127.1", "2130706433", "0x7f.1", "user@localhost",
+        "localhost:x", "localhost:80:80", "local host", "127.1", "2130706433", "0x7f.1",
+        "user@localhost",
         "localhost,evil.example", "localhost/", "localhost:999999", "a" * 300, "\u00e9",
     ],
 )  # fmt: skip
 def test_any_other_host_is_refused(host: str) -> None:
     assert judged(("Host", host)) == 421
+
+
+def test_every_address_is_no_name_also_where_it_is_listened_at() -> None:
+    assert judged(("Host", "0.0.0.0:8787"), names=("0.0.0.0",)) == 421
 
 
 def test_a_name_that_was_allowed_is_a_host_on_any_port() -> None:

@@ -221,6 +221,26 @@ def test_two_processes_at_once_lose_nothing(home: Home):
     assert_whole(home)
 
 
+CHANGES = """
+with State.open(home) as state:
+    state.policies.set_alias(sys.argv[2], "a/b")
+"""
+
+
+def test_a_second_opening_in_one_process_costs_the_first_nothing_of_what_others_write(home: Home):
+    """Closing a descriptor of the file would drop SQLite's locks on it (fcntl(2)): another process
+    would take itself for the last, and remove the log that this one reads and writes.
+    """
+    with State.open(home) as state, State.open(home) as other:
+        for number in range(3):
+            ran(CHANGES, home.root, f"theirs{number}")
+            assert f"theirs{number}" in state.policies.aliases()
+            assert f"theirs{number}" in other.policies.aliases()
+            state.policies.set_alias(f"ours{number}", "a/b")
+    with State.open(home) as state:
+        assert len(state.policies.aliases()) == 6
+
+
 # -------------------------------------------------------------------------------- without room
 
 FILLS_UP = """

@@ -5,7 +5,7 @@ import base64
 import msgspec
 import pytest
 
-from stockade_sdk import ErrorKind, Image, ImageRequest, ProviderError
+from stockade_sdk import ErrorKind, Image, ImageRequest, ImageResponse, ProviderError
 from stockade_sdk.capability import PricingSource
 from stockade_sdk.dialects import openai_images
 from stockade_sdk.multipart import FormField

@@ -16,10 +16,10 @@ import anyio.to_thread
 from stockade.admin import Tokens
 from stockade.state import Installed
 
-from .inside import drain, note, renew
 from .jobs import Jobs
 from .known import Known
 from .processors import Processors
+from .renewing import drain, renew
 from .uses import Uses
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Desk:
         self._processors = Processors()
         self._changing = anyio.Lock()
         self._tasks = anyio.create_task_group()
-        self._jobs = Jobs(self._tasks, clock, on_fault=lambda text: note(host(), text))
+        self._jobs = Jobs(self._tasks, clock, on_fault=lambda text: host().note(text))
         self.uses = Uses() if uses is None else uses
 
     async def __aenter__(self) -> Self:

@@ -18,7 +18,6 @@ from stockade.errors import UsageError
 
 from . import doctoring
 from .desk_plugins import PluginDesk
-from .inside import tier_of
 from .jobs import Doing
 from .known import Known, provider_of
 from .modelling import MAX_WARNINGS
@@ -46,7 +45,7 @@ class HealthDesk(PluginDesk):
         records = found.knowledge.records
         workers = [one for record in records for one in host.status(record.name).workers]
         notices = await self._look(lambda known: known.state.notices())
-        tried = tier_of(host)
+        tried = host.tier
         return v.Status(
             version=stockade.__version__,
             home=str(found.home.root),

@@ -19,7 +19,6 @@ from stockade.supervisor import PluginStatus, read_acts
 
 from . import configuring, keeping, permitting
 from .desk import Desk
-from .inside import start_again
 from .inspecting import Planned, inspected, offers, plugin_row
 from .jobs import Doing
 from .known import Known, host_rules
@@ -92,7 +91,7 @@ class PluginDesk(Desk):
     async def enable(self, name: str) -> v.Plugin:
         """Let it run again, one that was given up too. Raises NotInstalled."""
         await self._change(_enable, name)
-        start_again(self._host(), name)
+        self._host().start_again(name)
         return await self._row(await self._record(name))
 
     async def disable(self, name: str) -> v.Plugin:

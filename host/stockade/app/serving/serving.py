@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -28,12 +29,12 @@ from stockade.gateway.door import Door
 from stockade.gateway.endpoints import routes_of
 from stockade.gateway.server import listening
 from stockade.gateway.visitors import Visitors
-from stockade.page import page_app
 from stockade.settings import Home, Settings
 from stockade.telemetry.figures import GatewayFigures
 
 from .front import Front
 from .generations import Generations
+from .later import Later
 from .notify import notify
 from .plain import healthz, metrics, readyz
 from .token_uses import TokenUses
@@ -41,6 +42,7 @@ from .watching import Watching
 
 __all__ = ["Serving", "serving"]
 
+PREPARE_AFTER_S: Final = 1.0
 PRINTED: Final = "url"  # the name, in logs, of the token that the printed address carries
 
 
@@ -99,6 +101,7 @@ class _Made:
         self._watching = Watching(self._current, self._figures)
         self._open: Connections | None = None
         self._door: Door
+        self._page: Later
         self.tokens = Tokens(self._uses.used)
         self._generations = Generations(self._opened, settings.gateway.drain_s)
 
@@ -135,6 +138,12 @@ class _Made:
                 heard=self._watching.heard,
             )
         )
+        await stack.enter_async_context(Background(self._prepare))
+
+    async def _prepare(self) -> None:
+        """What somebody will ask for, once the first requests had their answers."""
+        await anyio.sleep(PREPARE_AFTER_S)
+        await self._page.ready()
 
     async def renew(self) -> None:
         """See `Serving.reload`."""
@@ -154,14 +163,14 @@ class _Made:
         gateway = self._settings.gateway
         front = Front(self._current)
         secure = self._bound.scheme == "https"
-        page = page_app(operating, self.tokens, random=os.urandom, clock=time.time, secure=secure)
+        self._page = Later(partial(_made_page, operating, self.tokens, secure=secure))
         mounts: Mapping[str, tuple[Any, str | None]] = {
             "api": (admin, "admin"),
             "metrics": (metrics(self._watching.metrics.scrape), "use"),
             "healthz": (healthz(), None),
             "readyz": (readyz(lambda: "it is stopping" if self._door.draining else front.ready()),
                        None),
-            "": (page, None),
+            "": (self._page, None),
         }  # fmt: skip
         visitors = Visitors((gateway.host, *gateway.hosts), self._bound.scheme, gateway.origins)
         return Door(gateway, self.tokens, routes_of(front), mounts, visitors, self._watching.heard)
@@ -183,6 +192,15 @@ class _Made:
 
     def _keep_uses(self, names: Mapping[str, float]) -> None:
         self._current().state.tokens.used(names)
+
+
+def _made_page(operating: Operating, tokens: Tokens, *, secure: bool) -> Any:
+    """The settings page, ready to be shown."""
+    from stockade.page import page_app, warm_up
+
+    made = page_app(operating, tokens, random=os.urandom, clock=time.time, secure=secure)
+    warm_up()
+    return made
 
 
 def _descriptor(scope: Mapping[str, Any]) -> int:
