@@ -36,9 +36,9 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         pytest.fail(f"there is no {' and no '.join(missing)} to test the settings page with")
     if missing:
         pytest.skip(f"no browser is installed: there is no {' and no '.join(missing)}")
-    before = set(psutil.Process().children(recursive=True))
     with browsing(tmp_path_factory.mktemp("profile")) as driver:
-        started = set(psutil.Process().children(recursive=True)) - before
+        browser = psutil.Process(driver.service.process.pid)
+        started = [browser, *browser.children(recursive=True)]
         yield driver
     _, left = psutil.wait_procs(started, timeout=PATIENCE_S)
     assert not left, f"the browser left {left} behind"

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.common.by import By
 
 from stockade.settings import Home
 from tests.browser.browsing import PATIENCE_S, Person
@@ -147,7 +146,10 @@ def test_a_vendor_that_refuses_the_key_is_said_to_without_the_key(
     assert KEY not in person.driver.page_source
     assert "failing" in person.open("/providers").text("#provider-qwen")
 
+    # The operator stores another key, which the vendor takes.
     upstreams.spoilt.clear()
+    person.open("/providers/qwen").write(f"#{key} input[name=value]", "sk-a-newer-one")
+    person.go(f"#save-{name}")
     person.open("/providers").go('#provider-qwen form[action="/providers/qwen/test"] button')
     person.until_text("#job-result", "qwen", "ok")
     assert "healthy" in person.open("/providers").text("#provider-qwen")
@@ -186,7 +188,6 @@ def test_a_wrong_setting_is_refused_beside_what_was_typed(
 
     assert person.text("#problem")
     assert person.see('[name="config.base_url"]').get_attribute("value") == "not an address"
-    assert any("400" in line for line in person.complaints())  # the page's own status
     assert person.open("/providers/moonshot").see('[name="config.base_url"]').get_attribute(
         "value"
     ) == ""  # what was set before: nothing
@@ -222,5 +223,4 @@ def test_the_key_can_be_replaced_and_forgotten(
         person.go("#key-DEEPSEEK_API_KEY .danger")
         assert "no value" in person.text("#key-DEEPSEEK_API_KEY")
         assert client.get("/api/secrets").json()[0]["is_set"] is False
-    assert person.driver.find_element(By.CSS_SELECTOR, ".needs").text
     remove(person, "deepseek")
