@@ -10,20 +10,19 @@ environment that has `litellm[proxy]`), ours is measured alone.
 
 from __future__ import annotations
 
-import http.client
+import operator
 import os
 import random
-import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from .contest import Goal, Row
-from .gateway_client import CHAT, EMBED, IDLE, PACED, STREAM, Timed
+from .gateway_client import CHAT, EMBED, PACED, STREAM, Timed
 from .gateway_contenders import (
     DIRECT,
     LITELLM_OPTION,
@@ -38,10 +37,9 @@ from .gateway_contenders import (
     stockade_home,
     vendor,
 )
+from .gateway_standing import beginnings, memory
 
 ROUNDS: Final = 5
-STARTS: Final = 5
-IDLE_STREAMS: Final = 500
 PEER_SHARE: Final = 5  # LiteLLM is asked so many times less, or a round would take minutes
 LOADS: Final = {  # what is put on in a round: requests, connections
     (CHAT, 1): 500,
@@ -51,7 +49,6 @@ LOADS: Final = {  # what is put on in a round: requests, connections
     (PACED, 1): 5,
     (EMBED, 1): 300,
 }
-LINKED: Final = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
 
 class Seen(NamedTuple):
@@ -147,21 +144,27 @@ class Measure(NamedTuple):
 
     def added(self, title: str, goal: Goal | None) -> Row:
         """What ours adds to the vendor's own."""
-        pairs = zip(self.all(OURS), self.all(DIRECT), strict=True)
-        peers = [one - own for one, own in zip(self.all(PEER), self.all(DIRECT), strict=False)]
-        note = f"LiteLLM adds {statistics.median(peers):.2f} {self.unit}" if peers else ""
-        row = self._row(title, [one - own for one, own in pairs], goal, DIRECT)
-        return row if not note else Row(*_parts(row), notes=(note,))
+        return self._beside(title, goal, operator.sub, f"LiteLLM adds {{:.2f}} {self.unit}")
 
     def times(self, title: str, goal: Goal) -> Row:
         """Ours over the vendor's own."""
-        pairs = zip(self.all(OURS), self.all(DIRECT), strict=True)
-        peers = [one / own for one, own in zip(self.all(PEER), self.all(DIRECT), strict=False)]
-        note = (f"LiteLLM takes {statistics.median(peers):.3f} times",) if peers else ()
-        row = self._row(title, [one / own for one, own in pairs], goal, DIRECT)
-        return Row(*_parts(row), notes=note)
+        return self._beside(title, goal, operator.truediv, "LiteLLM takes {:.3f} times as long")
 
-    def _row(self, title: str, figures: list[float], goal: Goal | None, peer: str) -> Row:
+    def _beside(
+        self, title: str, goal: Goal | None, of: Callable[[float, float], float], peer: str
+    ) -> Row:
+        own, peers = self.all(DIRECT), self.all(PEER)
+        notes = (peer.format(statistics.median(map(of, peers, own))),) if peers else ()
+        return self._row(title, list(map(of, self.all(OURS), own)), goal, DIRECT, notes)
+
+    def _row(
+        self,
+        title: str,
+        figures: list[float],
+        goal: Goal | None,
+        peer: str,
+        notes: tuple[str, ...] = (),
+    ) -> Row:
         return Row(
             name=f"gateway: {title}",
             ours=self.said(OURS).removesuffix(f" ({OURS})"),
@@ -170,11 +173,8 @@ class Measure(NamedTuple):
             goal=goal,
             low=min(figures),
             high=max(figures),
+            notes=notes,
         )
-
-
-def _parts(row: Row) -> tuple[str, str, str, float, Goal | None, float | None, float | None]:
-    return row.name, row.ours, row.peer, row.figure, row.goal, row.low, row.high
 
 
 def calls(rounds: list[Round]) -> list[Row]:
@@ -215,112 +215,6 @@ def streams(rounds: list[Round]) -> list[Row]:
         first.added("first chunk delayed, paced", Goal(3, unit=" ms")),
         whole.times("a stream paced at 10 ms", Goal(1.02)),
     ]
-
-
-def beginnings(home: Path) -> list[Row]:
-    """Start to the first answered chat, and the page's first view, of one process after another."""
-    with served(home) as first:
-        new = first.started_s
-    starts, views = [], []
-    for _ in range(STARTS):
-        with served(home) as one:
-            starts.append(one.started_s)
-            views.append([view(one), view(one)])
-    cold = [one * 1e3 for one, _ in views]
-    warm = statistics.median(again for _, again in views) * 1e3
-    return [
-        _figures("start to the first answered chat", starts, " s", 1, f"of a new home {new:.2f} s"),
-        _figures("page: first view", cold, " ms", 300, f"the second view {warm:.0f} ms"),
-    ]
-
-
-def view(one: Gateway) -> float:
-    """Seconds until a browser would have the page and all that it links: log in by the printed
-    address, the first tab, its style and scripts.
-    """
-    began = time.perf_counter()
-    browser = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
-    try:
-        cookie, place, text = "", f"/?token={one.token}", ""
-        for _ in range(4):  # `/` logs in and leads to the first tab
-            status, headers, text = _get(browser, place, cookie)
-            if found := headers.get("set-cookie"):
-                cookie = found.partition(";")[0]
-            if status == 200:
-                break
-            place = headers["location"]
-        if "<h1" not in text:
-            raise RuntimeError(f"no page at {place}: {text[:200]}")
-        for link in sorted(set(LINKED.findall(text))):
-            if _get(browser, link, cookie)[0] != 200:
-                raise RuntimeError(f"the page links {link}, which is not there")
-    finally:
-        browser.close()
-    return time.perf_counter() - began
-
-
-def _get(
-    browser: http.client.HTTPConnection, place: str, cookie: str
-) -> tuple[int, dict[str, str], str]:
-    browser.request("GET", place, headers={"cookie": cookie} if cookie else {})
-    answer = browser.getresponse()
-    headers = {name.lower(): value for name, value in answer.getheaders()}
-    return answer.status, headers, answer.read().decode()
-
-
-def memory(load: Client, gateways: Sequence[Gateway]) -> list[Row]:
-    """PSS after all loads, and what 500 open streams add to it."""
-    before = {one.name: one.pss_mib() for one in gateways}
-    rows = [_memory(before)]
-    more = {}
-    for one in gateways:
-        with idle(load, one):
-            more[one.name] = sum(one.pss_mib().values()) - sum(before[one.name].values())
-    peer = f"{more[PEER]:.0f} MiB ({PEER})" if PEER in more else "not installed"
-    figure = more[OURS]
-    goal = Goal(100, unit=" MiB")
-    name = f"gateway: {IDLE_STREAMS} idle streams add"
-    return [*rows, Row(name, f"{figure:.0f} MiB", peer, figure, goal)]
-
-
-@contextmanager
-def idle(load: Client, one: Gateway) -> Iterator[None]:
-    """Streams that have their first chunk and wait for the next."""
-    load.put_on(one.load(IDLE, IDLE_STREAMS, IDLE_STREAMS))
-    try:
-        yield
-    finally:
-        load.close()
-
-
-def _memory(before: dict[str, dict[str, float]]) -> Row:
-    ours = before[OURS]
-    each = ", ".join(f"{name} {size:.1f}" for name, size in ours.items())
-    peer = f"{sum(before[PEER].values()):.0f} MiB ({PEER})" if PEER in before else "not installed"
-    figure = sum(ours.values())
-    goal = Goal(120, unit=" MiB")
-    return Row(
-        name="gateway: PSS of all its processes",
-        ours=f"{figure:.0f} MiB",
-        peer=peer,
-        figure=figure,
-        goal=goal,
-        notes=(each,),
-    )
-
-
-def _figures(title: str, figures: list[float], unit: str, limit: float, note: str) -> Row:
-    middle = statistics.median(figures)
-    return Row(
-        name=f"gateway: {title}",
-        ours=f"{middle:.3g}{unit}",
-        peer="",
-        figure=middle,
-        goal=Goal(limit, unit=unit),
-        low=min(figures),
-        high=max(figures),
-        notes=(note,),
-    )
 
 
 def condition(gateways: Sequence[Gateway]) -> Row:

@@ -161,7 +161,7 @@ async def connected(run: Run) -> list[Connection]:
 
 
 async def put_on(load: Load) -> tuple[Timed, list[Connection]]:
-    """Ask until all is answered; the connections are still there. RuntimeError at a wrong answer."""
+    """Ask until all is answered; the connections stay. RuntimeError at a wrong answer."""
     run = Run(load)
     connections = await connected(run)
     began = time.perf_counter()

@@ -141,6 +141,7 @@ def stockade_home(folder: Path, port: int) -> Path:
             input=said,
             text=True,
             capture_output=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"stockade {' '.join(arguments)}: {done.stderr}")
@@ -197,7 +198,7 @@ def litellm(folder: Path, port: int, python: str) -> Iterator[Gateway]:
 
 
 def litellm_python() -> str | None:
-    """An interpreter that has LiteLLM's proxy beside it: `--litellm`, as an environment variable."""
+    """An interpreter with LiteLLM's proxy beside it, as `--litellm` or the environment says."""
     python = os.environ.get(LITELLM_OPTION)
     if python is None or not Path(python).with_name("litellm").exists():
         return None

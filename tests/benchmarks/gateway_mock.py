@@ -65,6 +65,7 @@ EVENTS = [
 ]
 TOTALS = _chunk({**_event({}), "choices": [], "usage": USAGE})
 END = _chunk(b"[DONE]") + b"0\r\n\r\n"
+MODELS = _answer({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 FLOATS = [number / SIZE for number in range(SIZE)]
 BASE64 = base64.b64encode(struct.pack(f"<{SIZE}f", *FLOATS)).decode()
 
@@ -90,13 +91,16 @@ class Vendor(asyncio.Protocol):
         head, ended, body = self._got.partition(b"\r\n\r\n")
         if not ended:
             return
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        _, said, rest = head.lower().partition(b"\r\ncontent-length:")
+        length = int(rest.partition(b"\r\n")[0]) if said else 0
         if len(body) >= length:
             self._got = body[length:]
             self._reply(head, body[:length])
 
     def _reply(self, head: bytes, body: bytes) -> None:
-        if b"/embeddings" in head[:200]:
+        if head.startswith(b"GET "):  # ours asks what models there are
+            self._transport.write(MODELS)
+        elif b"/embeddings" in head[:200]:
             self._transport.write(EMBEDDING_BASE64 if b'"base64"' in body else EMBEDDING)
         elif b'"stream":true' not in body.replace(b" ", b""):
             self._transport.write(CHAT)

@@ -76,7 +76,7 @@ class Heard:
 
     @property
     def answer(self) -> ChatResponse:
-        """As a client of the dialect reads it. Raises ProviderError where it fails in its stream."""
+        """As a client of the dialect reads it. Raises ProviderError where its stream fails."""
         assert self.status == 200, self.response.text
         dialect = DIALECTS[self.wire]
         if not self.streamed:
@@ -109,7 +109,8 @@ class Gateway:
     async def question(self, wire: str, *, model: str, stream: bool) -> Heard:
         """Ask something, to hear the answer."""
         usage = {"stream_options": {"include_usage": True}} if wire == CHAT and stream else {}
-        return await self.ask(wire, {**UNRECORDED[wire], **usage}, model=model, stream=stream)
+        said: Any = UNRECORDED[wire]
+        return await self.ask(wire, {**said, **usage}, model=model, stream=stream)
 
 
 @asynccontextmanager

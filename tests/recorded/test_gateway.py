@@ -51,20 +51,20 @@ SHOWN_WARNINGS = 8  # of more the header does not tell
 
 
 @pytest.fixture(scope="module")
-async def gateway(host: Host) -> AsyncIterator[Gateway]:  # noqa: F811 (a fixture)
+async def gateway(host: Host) -> AsyncIterator[Gateway]:
     async with gateway_over(host) as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
-def _nobody_rests(host: Host) -> None:  # noqa: F811
+def _nobody_rests(host: Host) -> None:
     for name in ("openai", "openai-compatible", "azure-openai", "anthropic", "gemini"):
         host.try_again(name)
 
 
 @takes(lambda one: one.wire in PATHS and one.request is not None and one.unplayable is None)
 async def test_a_chat_is_carried_whole_in_its_own_dialect(
-    gateway: Gateway, replay: Replay, interaction: Interaction  # noqa: F811
+    gateway: Gateway, replay: Replay, interaction: Interaction
 ) -> None:  # fmt: skip
     replay.play(interaction)
     expected, plugin = made_of(interaction), way_of(interaction).plugin
@@ -93,7 +93,7 @@ async def test_a_chat_is_carried_whole_in_its_own_dialect(
 
 @takes(lambda one: one.wire in PATHS and one.request is not None)
 async def test_a_request_says_the_same_to_another_vendor(
-    gateway: Gateway, replay: Replay, interaction: Interaction  # noqa: F811
+    gateway: Gateway, replay: Replay, interaction: Interaction
 ) -> None:  # fmt: skip
     recorded = interaction.request or {}
     for wire in OTHERS[interaction.wire]:
@@ -124,27 +124,25 @@ async def test_a_request_says_the_same_to_another_vendor(
 @takes(lambda one: one.wire in CLIENTS and not one.refused and one.unplayable is None
        and not isinstance(one.json, list))  # fmt: skip
 async def test_an_answer_says_the_same_to_another_client(
-    gateway: Gateway, replay: Replay, interaction: Interaction  # noqa: F811
+    gateway: Gateway, replay: Replay, interaction: Interaction
 ) -> None:  # fmt: skip
     answer = answered(interaction)
-    plugin = way_of(interaction).plugin
-    if interaction.wire == CHAT and plugin in ("openai", "azure-openai"):
+    plugin, model = way_of(interaction).plugin, "m"
+    if interaction.wire == RESPONSES:
+        plugin, model = VENDORS[RESPONSES]
+    elif plugin in ("openai", "azure-openai"):  # which choose between two wires
         plugin = "openai-compatible"
-    model = "gpt-5" if interaction.wire == RESPONSES else "m"
     for wire in CLIENTS[interaction.wire]:
         replay.play(interaction)
 
-        heard = await gateway.question(
-            wire, model=f"{plugin}/{model}", stream=interaction.streamed
-        )
+        heard = await gateway.question(wire, model=f"{plugin}/{model}", stream=interaction.streamed)
 
         if answer is None:  # a fixture's authors broke theirs
             assert heard.status == 502 or "error" in heard.response.text
             continue
-        if interaction.streamed:
-            assert_says_the_same(heard.answer, without_media(answer), wire)
-            continue
         assert_says_the_same(heard.answer, without_media(answer), wire)
+        if interaction.streamed:
+            continue
         for kind, content in media_of(answer):
             if (kind, wire) not in SPEECHLESS:
                 assert content in heard.response.text, wire
@@ -169,7 +167,7 @@ def assert_failed(heard: Any, expected: ProviderError) -> None:
 
 
 def assert_arrived(
-    replay: Replay, recorded: dict[str, Any], interaction: Interaction, plugin: str  # noqa: F811
+    replay: Replay, recorded: dict[str, Any], interaction: Interaction, plugin: str
 ) -> None:  # fmt: skip
     """The request at the vendor is the recorded one."""
     assert len(replay.asked) == 1
@@ -182,7 +180,7 @@ def assert_arrived(
     assert differences(sent, expected) == []
 
 
-def assert_refused_in_words(heard: Any, replay: Replay, interaction: Interaction) -> None:  # noqa: F811
+def assert_refused_in_words(heard: Any, replay: Replay, interaction: Interaction) -> None:
     """Before anybody was asked, for what the other vendor's wire cannot say."""
     assert heard.status == 400, heard.response.text
     assert len(heard.json["error"]["message"]) > 20

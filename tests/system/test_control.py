@@ -201,11 +201,18 @@ def test_a_log_is_followed_beside_a_host(call: Call, home: Home, served: Served)
     assert line.split()[1] == "host"
 
 
-def test_a_second_host_over_the_home_is_refused(call: Call, home: Home, served: Served) -> None:
-    called = call("serve", "--port", "0")
+def test_a_second_host_over_the_home_is_refused(home: Home, served: Served) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "stockade", "serve", "--port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+        env={**os.environ, "STOCKADE_HOME": str(home.root)},
+    )
 
-    assert (called.code, called.out) == (1, "")
-    assert f"process {served.process.pid}" in called.err
+    assert (second.returncode, second.stdout) == (1, "")
+    assert f"process {served.process.pid}" in second.stderr
     assert served.chat("echo/echo-1")[0] == 200
 
 

@@ -40,6 +40,7 @@ KINDS: Final = {
     408: "too_slow",
     413: "too_large",
     415: "wrong_media_type",
+    421: "foreign_host",
     500: "bug",
     503: "busy",
 }

@@ -83,7 +83,7 @@ def _tell(found: Serving, json: bool) -> None:
 
     if json:
         said = {"url": found.url, "address": found.address, "token": found.token}
-        print(msgspec.json.encode(said).decode(), flush=True)  # a line: whoever started this reads it
+        print(msgspec.json.encode(said).decode(), flush=True)  # one line, for a program
         return
     print(f"Settings page:  {found.url}")
     print(f"OpenAI clients: base_url {found.address}/v1")

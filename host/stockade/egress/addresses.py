@@ -136,6 +136,7 @@ def carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
     return ()
 
 
+@lru_cache(maxsize=1024)
 def spellings(address: str) -> tuple[str, ...]:
     """An address without its zone, and the IPv4 addresses inside it; as given if it is none."""
     plain = address.partition("%")[0]

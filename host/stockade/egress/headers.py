@@ -60,16 +60,17 @@ def request_headers(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             raise HeadersRefused(f"{show(name)} is not the name of a header (RFC 9110 5.1)")
         if _CONTROL.search(value):
             raise HeadersRefused(f"the header {show(name)} holds a line break or another control")
-        size += len(name) + len(value.encode("utf-8", "replace"))
+        size += len(name) + (len(value) if value.isascii() else len(_utf8(value)))
     if size > MAX_BYTES:
         raise HeadersRefused(f"the headers take {size} bytes; at most {MAX_BYTES} are sent")
-    left_out = _HOST_WRITES | _named_by_connection(pairs)
+    names = [name.lower() for name, _ in pairs]
+    left_out = _left_out(_HOST_WRITES, names, pairs)
     kept = [
-        (name, value.strip(" \t").encode("utf-8", "replace").decode())
-        for name, value in pairs
-        if name.lower() not in left_out
+        (name, value.strip(" \t") if value.isascii() else _utf8(value.strip(" \t")).decode())
+        for lower, (name, value) in zip(names, pairs, strict=True)
+        if lower not in left_out
     ]
-    if not any(name.lower() == "user-agent" for name, _ in kept):
+    if "user-agent" not in names or "user-agent" in left_out:
         kept.append(("user-agent", USER_AGENT))
     kept.append(("accept-encoding", ACCEPT_ENCODING))
     return kept
@@ -87,11 +88,24 @@ def response_headers(
     size = sum(len(name) + len(value) for name, value in pairs)
     if size > MAX_BYTES:
         raise HeadersRefused(f"its headers take {size} bytes; at most {MAX_BYTES} are read")
-    coding = ",".join(value for name, value in pairs if name.lower() == "content-encoding")
-    left_out = _GONE | _named_by_connection(pairs)
+    names = [name.lower() for name, _ in pairs]
+    named = list(zip(names, pairs, strict=True))
+    coding = ",".join([value for lower, (_, value) in named if lower == "content-encoding"])
+    left_out = _left_out(_GONE, names, pairs)
     if keep_length:
         left_out -= {"content-length"}
-    return tuple((name, value) for name, value in pairs if name.lower() not in left_out), coding
+    return tuple([pair for lower, pair in named if lower not in left_out]), coding
+
+
+def _left_out(
+    always: frozenset[str], names: Sequence[str], pairs: Sequence[tuple[str, str]]
+) -> frozenset[str]:
+    """Lower-case names; hardly any message names further ones in a Connection header."""
+    return always | _named_by_connection(pairs) if "connection" in names else always
+
+
+def _utf8(value: str) -> bytes:
+    return value.encode("utf-8", "replace")
 
 
 def _named_by_connection(pairs: Iterable[tuple[str, str]]) -> set[str]:

@@ -7,6 +7,7 @@ TCP and TLS below, and not what a proxy is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 from stockade_sdk.errors import ProviderError
@@ -33,10 +34,6 @@ def bytes_of_request(
     method: str, target: Target, headers: Sequence[tuple[str, str]], body: bytes | None
 ) -> int:
     """What a request takes on the wire, at most."""
-    lines = sum(_size(name) + _size(value) + 4 for name, value in headers)
-    line = len(method) + _size(target.url) + _size(target.endpoint)
-    return OWN_HEAD_BYTES + line + lines + (0 if body is None else len(body))
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    said = "".join([method, target.url, target.endpoint, *chain.from_iterable(headers)])
+    head = len(said) if said.isascii() else len(said.encode("utf-8", "surrogatepass"))
+    return OWN_HEAD_BYTES + head + 4 * len(headers) + (0 if body is None else len(body))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
-from stockade_sdk.capability import CostBreakdown, RuntimeWarning, Usage
+from stockade_sdk.capability import Attempt, CostBreakdown, RuntimeWarning, Usage
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.errors import ErrorKind, ProviderError
 from stockade_sdk.provider import capability_of
@@ -17,6 +18,7 @@ from stockade_sdk.stream import ChatEvent, Finish
 from .call import Call, now
 from .exchange import Exchange
 from .failures import shown_attempts, shown_warnings, told_warnings
+from .lists import written
 from .serves import Serves
 from .wires import Wire
 
@@ -85,7 +87,7 @@ class Chat:
         if response.warnings:
             call.common.append((WARNINGS, shown_warnings(response.warnings).encode()))
         payload = self._wire.write(response, None if response.id else self._id(), now())
-        await call.answer(200, encode(payload))
+        await call.answer(200, written(payload))
 
     async def _stream(
         self,
@@ -99,7 +101,9 @@ class Chat:
             async with answer:
                 target = answer.target
                 encoder = encoder_of(self._id(), target.model if target else "", now())
-                note(call, answer.attempts, None, None)
+                note(call, begun(answer.attempts), None, None)
+                if answer.warnings:  # those of the request; the rest is known at the end
+                    call.common.append((WARNINGS, shown_warnings(answer.warnings).encode()))
                 call.on_failure = lambda error, status: self._wire.failed(encoder, error, status)
                 await call.begin_stream()
                 while batch := await answer.batch():
@@ -129,9 +133,6 @@ class Chat:
         return self._wire.prefix + secrets.token_hex(12)
 
 
-encode: Final = msgspec.json.Encoder().encode
-
-
 def with_warnings(payload: dict[str, Any], warnings: Iterable[RuntimeWarning]) -> dict[str, Any]:
     """A stream's last event with the warnings of the answer: its headers were sent long before.
 
@@ -139,6 +140,13 @@ def with_warnings(payload: dict[str, Any], warnings: Iterable[RuntimeWarning]) -
     """
     told = [{"code": one.code, "message": one.message} for one in told_warnings(warnings)]
     return {**payload, EXTENSION: {"warnings": told}}
+
+
+def begun(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """The attempts as they are told at a stream's start: its last one goes on, though the whole
+    answer may have come at once.
+    """
+    return (*attempts[:-1], replace(attempts[-1], outcome="streaming")) if attempts else ()
 
 
 def note(call: Call, attempts: Any, usage: Usage | None, cost: CostBreakdown | None) -> None:

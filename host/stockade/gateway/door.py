@@ -16,6 +16,7 @@ import anyio
 import msgspec
 
 from stockade.admin import Caller, Tokens
+from stockade.admin.failures import refusal
 from stockade.errors import AllAttemptsFailed, HostError
 from stockade.settings import GatewaySettings
 from stockade.telemetry import request_id, trace_parent
@@ -217,8 +218,8 @@ class Door:
         said = "is not one of this gateway's" if text else "is missing"
         raise Rejected(
             401,
-            f"the token {said}: send `Authorization: Bearer TOKEN`, with one that `stockade serve` "
-            "printed or `stockade tokens create` made",
+            f"the token {said}: send one that `stockade serve` printed or `stockade tokens create` "
+            "made, as a bearer token in the Authorization header or as x-api-key",
             kind=ErrorKind.AUTH,
             code="invalid_api_key",
             headers=((b"www-authenticate", b'Bearer realm="stockade"'),),
@@ -247,6 +248,9 @@ class Door:
             return
         if call.started:  # too late for a status
             await self._break_off(call, error, status)
+            return
+        if endpoint is None and call.scope["path"].startswith("/api/"):
+            await call.answer(status, refusal(status, error.message), headers=headers)
             return
         wire = self._routes.usual if endpoint is None else endpoint.wire
         if endpoint is not None and status == 503:

@@ -11,9 +11,10 @@ from stockade_sdk.dialects import anthropic_messages
 from stockade_sdk.errors import ProviderError
 
 from .asked import check_shape, checked
-from .chat import Asked, ChatWire, Encoder, encode
+from .chat import Asked, ChatWire, Encoder
 from .failures import OVERLOADED_AT_ANTHROPIC, Rejected
 from .fields import flag_in
+from .lists import written
 
 MAX_BETAS: Final = 64
 
@@ -36,7 +37,7 @@ class AnthropicMessages(ChatWire):
 
     def frame(self, payload: dict[str, Any]) -> bytes:
         name = payload["type"].encode()
-        return b"event: %b\ndata: %b\n\n" % (name, encode(payload))
+        return b"event: %b\ndata: %b\n\n" % (name, written(payload))
 
     def failed(self, encoder: Encoder, error: ProviderError, status: int) -> bytes:
         return self.frame(self.encode_error(error, status))

@@ -10,8 +10,9 @@ from stockade_sdk.dialects import openai_chat
 from stockade_sdk.errors import ProviderError
 
 from .asked import check_shape, checked
-from .chat import Asked, ChatWire, Encoder, encode
+from .chat import Asked, ChatWire, Encoder
 from .fields import count_in, flag_in
+from .lists import written
 
 MAX_CHOICES: Final = 128  # https://platform.openai.com/docs/api-reference/chat/create, n
 
@@ -27,11 +28,14 @@ class OpenAIChat(ChatWire):
         check_shape(payload, "messages")
         count_in(payload, "n", 1, MAX_CHOICES)
         stream = flag_in(payload, "stream")
-        request = checked(openai_chat.decode_request(payload))
         if not stream:
-            return Asked(request, None)
+            return Asked(checked(openai_chat.decode_request(payload)), None)
         options = payload.get("stream_options")
         usage = isinstance(options, dict) and options.get("include_usage") is True
+        if options is None or isinstance(options, dict):
+            # Counted in any case, for budgets and costs; told only to clients that asked.
+            payload = {**payload, "stream_options": {**(options or {}), "include_usage": True}}
+        request = checked(openai_chat.decode_request(payload))
         return Asked(request, partial(_encoder, usage))
 
     def write(self, response: ChatResponse, id: str | None, created: int) -> dict[str, Any]:
@@ -40,7 +44,7 @@ class OpenAIChat(ChatWire):
         return payload
 
     def frame(self, payload: dict[str, Any]) -> bytes:
-        return b"data: %b\n\n" % encode(payload)
+        return b"data: %b\n\n" % written(payload)
 
     def failed(self, encoder: Encoder, error: ProviderError, status: int) -> bytes:
         """No [DONE] follows: OpenAI's clients raise at the error, and others that look for the

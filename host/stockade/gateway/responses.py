@@ -16,9 +16,10 @@ from stockade_sdk.dialects import openai_responses
 from stockade_sdk.errors import ErrorKind, ProviderError
 
 from .asked import check_shape, checked
-from .chat import Asked, ChatWire, Encoder, encode
+from .chat import Asked, ChatWire, Encoder
 from .failures import Rejected
 from .fields import flag_in
+from .lists import written
 
 
 class OpenAIResponses(ChatWire):
@@ -51,7 +52,7 @@ class OpenAIResponses(ChatWire):
 
     def frame(self, payload: dict[str, Any]) -> bytes:
         name = payload["type"].encode()
-        return b"event: %b\ndata: %b\n\n" % (name, encode(payload))
+        return b"event: %b\ndata: %b\n\n" % (name, written(payload))
 
     def failed(self, encoder: Encoder, error: ProviderError, status: int) -> bytes:
         said = cast("openai_responses.StreamEncoder", encoder).fail(error, status)

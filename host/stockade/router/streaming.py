@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import anyio
 from msgspec.structs import replace
 
-from stockade_sdk.capability import Attempt
+from stockade_sdk.capability import Attempt, RuntimeWarning
 from stockade_sdk.chat import ChatRequest
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 from stockade_sdk.stream import (
@@ -59,8 +59,9 @@ class Answer:
     Entering waits for the first output, so every target may be tried before it returns; it raises
     AllAttemptsFailed where none gave any. After that a failure is raised as its ProviderError and
     no other target is tried. ``attempts`` is up to date at any time; ``target`` is the one that
-    answers; ``first_output_s`` is how long that took to say something. ``ended`` is told once, when the block is left or could not be entered. With other
-    targets left, ``first_byte_s`` bounds the wait for the first event of any kind.
+    answers; ``first_output_s`` is how long that took to say something. ``ended`` is told once, when
+    the block is left or could not be entered. With other targets left, ``first_byte_s`` bounds the
+    wait for the first event of any kind.
     """
 
     def __init__(
@@ -93,6 +94,11 @@ class Answer:
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt so far, in order; the last one is ``streaming`` until it is over."""
         return tuple(self._walk.attempts) if self._walk is not None else ()
+
+    @property
+    def warnings(self) -> tuple[RuntimeWarning, ...]:
+        """What is to be told of the request and its plan; those of the answer are in its Finish."""
+        return self._request.warnings + self._plan.warnings
 
     @property
     def target(self) -> Target | None:
@@ -220,7 +226,7 @@ class Answer:
                 self._finish = replace(
                     event,
                     model=event.model or walk.step.target.model,
-                    warnings=event.warnings + self._request.warnings + self._plan.warnings,
+                    warnings=event.warnings + self.warnings,
                 )
                 return [*batch[:at], self._finish]
         return batch

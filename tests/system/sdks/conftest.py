@@ -5,7 +5,6 @@ loopback.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
@@ -97,5 +96,3 @@ async def aclaude(vendors: Vendors, gateway: Served) -> AsyncIterator[AsyncAnthr
         api_key=gateway.token, base_url=gateway.address, max_retries=0
     ) as client:
         yield client
-
-

@@ -195,9 +195,7 @@ def test_thinking_comes_and_goes_back_as_it_was(claude: Anthropic, vendors: Vend
     vendors.say("anthropic", {**CLAUDE.whole, "content": content}, CLAUDE.whole)
     thinking: Any = {"type": "enabled", "budget_tokens": 1024}
 
-    first = claude.messages.create(
-        model=MODEL, max_tokens=4096, messages=HELLO, thinking=thinking
-    )
+    first = claude.messages.create(model=MODEL, max_tokens=4096, messages=HELLO, thinking=thinking)
     claude.messages.create(
         model=MODEL,
         max_tokens=4096,
@@ -239,8 +237,10 @@ def test_thinking_comes_in_a_stream(claude: Anthropic, vendors: Vendors) -> None
         kinds = [event.type for event in stream]
         thought, text = stream.get_final_message().content
 
-    assert "thinking" in kinds and "signature" in kinds
-    assert isinstance(thought, ThinkingBlock) and isinstance(text, TextBlock)
+    assert "thinking" in kinds
+    assert "signature" in kinds
+    assert isinstance(thought, ThinkingBlock)
+    assert isinstance(text, TextBlock)
     assert (thought.thinking, thought.signature, text.text) == ("hm", "c2ln", "yes")
 
 

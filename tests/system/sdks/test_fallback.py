@@ -49,8 +49,7 @@ def test_after_the_first_byte_there_is_no_other_vendor(openai: OpenAI, vendors: 
         openai.chat.completions.create(model="auto", messages=HELLO, stream=True) as stream,
         pytest.raises(openai_sdk.APIError),
     ):
-        for chunk in stream:
-            heard.append(chunk.choices[0].delta.content or "")  # noqa: PERF401
+        heard.extend(chunk.choices[0].delta.content or "" for chunk in stream)
 
     assert "".join(heard) == TEXT[:3]
     assert [one.plugin for one in vendors.asked_of] == ["deepseek"]
@@ -58,7 +57,9 @@ def test_after_the_first_byte_there_is_no_other_vendor(openai: OpenAI, vendors: 
 
 def test_where_all_fail_each_attempt_is_told(openai: OpenAI, vendors: Vendors) -> None:
     vendors.say("deepseek", FAILS)
-    vendors.say("moonshot", failing("429 Too Many Requests", "rate_limit_reached", "retry-after: 7"))
+    vendors.say(
+        "moonshot", failing("429 Too Many Requests", "rate_limit_reached", "retry-after: 7")
+    )
 
     with pytest.raises(openai_sdk.APIStatusError) as caught:
         openai.chat.completions.create(model="auto", messages=HELLO)

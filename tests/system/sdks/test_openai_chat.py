@@ -46,7 +46,8 @@ def test_a_chat_is_answered_with_all_that_the_vendor_said(openai: OpenAI, vendor
 
     assert answer.choices[0].message.content == TEXT
     assert answer.choices[0].finish_reason == "stop"
-    assert answer.usage is not None and answer.usage.total_tokens == 4
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 4
     assert (answer.system_fingerprint, answer.service_tier) == ("fp_7", "default")
     sent = vendors.last.json
     assert (sent["model"], sent["messages"]) == ("gpt-4.1", HELLO)
@@ -75,7 +76,8 @@ def test_a_stream_comes_in_the_vendors_pieces(openai: OpenAI) -> None:
     pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
     assert [piece for piece in pieces if piece] == [TEXT[:3], TEXT[3:]]
     assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
-    assert chunks[-1].usage is not None and chunks[-1].usage.total_tokens == 4
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.total_tokens == 4
     assert {chunk.id for chunk in chunks} == {chunks[0].id}
 
 
@@ -93,7 +95,8 @@ def test_the_stream_helper_folds_to_the_whole_answer(openai: OpenAI) -> None:
         answer = stream.get_final_completion()
 
     assert answer.choices[0].message.content == TEXT
-    assert "content.delta" in kinds and "content.done" in kinds
+    assert "content.delta" in kinds
+    assert "content.done" in kinds
 
 
 def test_parallel_tool_calls_come_and_their_results_go_back(
@@ -151,7 +154,9 @@ def test_a_picture_is_handed_on(openai: OpenAI, vendors: Vendors, url: str) -> N
 
 def test_a_structured_answer_is_parsed(openai: OpenAI, vendors: Vendors) -> None:
     message = {"role": "assistant", "content": '{"name": "Ulm", "people": 126949}', "refusal": None}
-    vendors.say("openai", {**CHAT.whole, "choices": [{**CHAT.whole["choices"][0], "message": message}]})
+    vendors.say(
+        "openai", {**CHAT.whole, "choices": [{**CHAT.whole["choices"][0], "message": message}]}
+    )
 
     answer = openai.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Place)
 
@@ -182,7 +187,8 @@ def test_logprobs_are_carried(openai: OpenAI, vendors: Vendors) -> None:
 
     assert vendors.last.json["logprobs"] is True
     found = answer.choices[0].logprobs
-    assert found is not None and found.content is not None
+    assert found is not None
+    assert found.content is not None
     assert (found.content[0].token, found.content[0].logprob) == ("fine", -0.25)
 
 
@@ -232,5 +238,9 @@ def test_reasoning_of_a_vendor_is_carried_in_a_stream(openai: OpenAI, vendors: V
     ) as stream:
         deltas = [chunk.choices[0].delta for chunk in stream if chunk.choices]
 
-    assert [getattr(d, "reasoning_content", None) for d in deltas if getattr(d, "reasoning_content", None)] == ["hm"]
+    assert [
+        getattr(d, "reasoning_content", None)
+        for d in deltas
+        if getattr(d, "reasoning_content", None)
+    ] == ["hm"]
     assert "".join(delta.content or "" for delta in deltas) == "yes"

@@ -111,9 +111,7 @@ async def test_an_async_client_that_waits_no_longer_leaves_the_vendor(
     vendors.say("openai", Waits())
 
     with pytest.raises(sdk.APITimeoutError):
-        await aopenai.with_options(timeout=1.0).chat.completions.create(
-            model=MODEL, messages=HELLO
-        )
+        await aopenai.with_options(timeout=1.0).chat.completions.create(model=MODEL, messages=HELLO)
     began = time.monotonic()
 
     assert await left_after(vendors, began) <= PROMPT_S
@@ -124,9 +122,7 @@ async def test_who_stays_is_not_disturbed_by_who_leaves(
 ) -> None:
     vendors.say("openai", Waits(), CHAT.whole)
 
-    leaving = asyncio.ensure_future(
-        aopenai.chat.completions.create(model=MODEL, messages=HELLO)
-    )
+    leaving = asyncio.ensure_future(aopenai.chat.completions.create(model=MODEL, messages=HELLO))
     await aside(vendors.until_asked)
     leaving.cancel()
     answer = await aopenai.chat.completions.create(model=MODEL, messages=HELLO)

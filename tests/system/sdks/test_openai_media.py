@@ -83,7 +83,8 @@ def test_an_image_comes_inline(openai: OpenAI, vendors: Vendors) -> None:
 
     answer = openai.images.generate(model=IMAGE, prompt="a cat", n=1, size="1024x1024")
 
-    assert answer.data is not None and answer.data[0].b64_json is not None
+    assert answer.data is not None
+    assert answer.data[0].b64_json is not None
     assert base64.b64decode(answer.data[0].b64_json) == PIXEL
     sent = vendors.last.json
     assert (sent["prompt"], sent["size"], sent["model"]) == ("a cat", "1024x1024", "gpt-image-1")
@@ -110,7 +111,8 @@ async def test_an_image_is_edited_for_the_async_client(
         model=IMAGE, prompt="with a hat", image=("cat.png", PIXEL, "image/png")
     )
 
-    assert answer.data is not None and answer.data[0].b64_json == drawn
+    assert answer.data is not None
+    assert answer.data[0].b64_json == drawn
     assert vendors.last.path.endswith("/images/edits")
     told = vendors.last.body
     assert PIXEL in told or drawn.encode() in told
@@ -169,7 +171,8 @@ def test_words_and_segments_have_their_times(openai: OpenAI, vendors: Vendors) -
     )
 
     assert (answer.text, answer.language, float(answer.duration)) == ("good day", "english", 1.5)
-    assert answer.words is not None and answer.segments is not None
+    assert answer.words is not None
+    assert answer.segments is not None
     assert [(one.word, one.start, one.end) for one in answer.words] == [
         ("good", 0.0, 0.5),
         ("day", 0.75, 1.5),

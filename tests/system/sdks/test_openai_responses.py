@@ -71,7 +71,8 @@ def test_a_response_carries_all_that_was_said(openai: OpenAI, vendors: Vendors) 
 
     assert answer.output_text == TEXT
     assert answer.status == "completed"
-    assert answer.usage is not None and answer.usage.input_tokens_details.cached_tokens == 2
+    assert answer.usage is not None
+    assert answer.usage.input_tokens_details.cached_tokens == 2
     assert answer.service_tier == "flex"
     sent = vendors.last.json
     assert vendors.last.path.endswith("/responses")
@@ -108,7 +109,8 @@ def test_a_stream_has_the_events_of_a_whole_response(openai: OpenAI) -> None:
     last = events[-1]
     assert last.type == "response.completed"
     assert last.response.output_text == TEXT
-    assert last.response.usage is not None and last.response.usage.total_tokens == 4
+    assert last.response.usage is not None
+    assert last.response.usage.total_tokens == 4
 
 
 async def test_the_stream_helper_folds_to_the_whole_response(aopenai: AsyncOpenAI) -> None:
@@ -270,7 +272,9 @@ def test_an_answer_that_the_vendor_keeps_is_asked_for_there(
 def test_an_incomplete_response_says_why(openai: OpenAI, vendors: Vendors) -> None:
     vendors.say(
         "openai",
-        said(text_item("ye"), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+        said(
+            text_item("ye"), status="incomplete", incomplete_details={"reason": "max_output_tokens"}
+        ),
     )
 
     answer = openai.responses.create(model=MODEL, input="hello")

@@ -26,7 +26,7 @@ from stockade.gateway.visitors import Visitors
 from stockade.gateway.wires import Endpoint, Routes
 from stockade.router import Target
 from stockade.settings import GatewaySettings
-from stockade_sdk.capability import Attempt
+from stockade_sdk.capability import Attempt, RuntimeWarning
 from stockade_sdk.chat import ChatRequest, ChatResponse
 from stockade_sdk.sse import EventReader
 from stockade_sdk.stream import ChatEvent, Finish
@@ -50,6 +50,7 @@ class Streamed:
     def __init__(self, script: Iterable[Sequence[ChatEvent] | Exception | anyio.Event]) -> None:
         self._script = iter(script)
         self.attempts: tuple[Attempt, ...] = STREAMING
+        self.warnings: tuple[RuntimeWarning, ...] = ()
         self.target = Target("echo", "one")
         self.left = False
 

@@ -56,7 +56,8 @@ async def test_a_token_for_use_may_not_do_what_needs_admin() -> None:
         missing = await ask(gateway.port, request("/api/plugins", "GET", token=""))
 
     assert [refused.status, missing.status] == [403, 401]
-    assert "--scope admin" in refused.json["usual"]
+    assert "--scope admin" in refused.json["error"]["message"]
+    assert missing.json["error"]["kind"] == "unknown_caller"
     assert allowed.headers["x-own"] == "page"
 
 

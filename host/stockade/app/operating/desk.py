@@ -5,7 +5,7 @@ the other, and jobs.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 import anyio
 import anyio.to_thread
 
-from stockade.admin import Tokens
+from stockade.admin import Caller, Tokens
 from stockade.state import Installed
+from stockade.state.tokens import Token
 
 from .jobs import Jobs
 from .known import Known
@@ -102,9 +103,14 @@ class Desk:
         return result
 
     async def _renew(self) -> None:
+        """Whatever another process changed holds from now on, and what it took away no longer."""
         async with self._changing:
             with anyio.CancelScope(shield=True):
+                self._know(await self._look(lambda found: found.state.tokens.list()))
                 await renew(self._host(), self._tasks)
+
+    def _know(self, kept: Iterable[Token]) -> None:
+        self._tokens.know((one.digest, Caller(one.name, one.scope)) for one in kept)
 
     async def _drain(self, name: str) -> None:
         await drain(self._host(), name, self._tasks)

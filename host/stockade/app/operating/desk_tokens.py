@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from stockade.admin import Caller, Missing, Taken, new_token, print_of
+from stockade.admin import Missing, Taken, new_token, print_of
 from stockade.admin import values as v
 from stockade.state.tokens import Token
 from stockade_sdk.text import show
@@ -41,9 +41,6 @@ class TokenDesk(Desk):
     async def revoke_token(self, name: str) -> None:
         """Holds at once. Raises Missing."""
         self._know(await self._look(_remove, name))
-
-    def _know(self, kept: Sequence[Token]) -> None:
-        self._tokens.know((one.digest, Caller(one.name, one.scope)) for one in kept)
 
 
 def _kept(found: Known) -> tuple[Token, ...]:

@@ -6,6 +6,7 @@ in flight ends, then the host.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -144,6 +145,7 @@ class _Made:
         """What somebody will ask for, once the first requests had their answers."""
         await anyio.sleep(PREPARE_AFTER_S)
         await self._page.ready()
+        gc.freeze()  # what is loaded stays: later collections need not walk it
 
     async def renew(self) -> None:
         """See `Serving.reload`."""
