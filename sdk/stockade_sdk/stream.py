@@ -27,9 +27,14 @@ from .chat import (
 
 
 class TextStart(msgspec.Struct, frozen=True, array_like=True, tag="text_start", gc=False):
-    """A text block begins."""
+    """A text block begins.
+
+    ``answer_id``, here and in the other starts: the vendor's id of the whole answer, which the
+    first event may have where the wire says it that early; `Finish` has it in any case.
+    """
 
     id: str
+    answer_id: str | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True, array_like=True, tag="text", gc=False):
@@ -50,6 +55,7 @@ class ThinkingStart(msgspec.Struct, frozen=True, array_like=True, tag="thinking_
     """A reasoning block begins."""
 
     id: str
+    answer_id: str | None = None
 
 
 class ThinkingDelta(msgspec.Struct, frozen=True, array_like=True, tag="thinking", gc=False):
@@ -73,6 +79,7 @@ class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="tool_star
 
     id: str
     name: str
+    answer_id: str | None = None
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, array_like=True, tag="tool", gc=False):

@@ -77,8 +77,10 @@ def memory(load: Client, gateways: Sequence[Gateway]) -> list[Row]:
     rows = [_memory(before)]
     more = {}
     for one in gateways:
-        with idle(load, one):
-            more[one.name] = sum(one.pss_mib().values()) - sum(before[one.name].values())
+        with idle(load, one, 1):
+            alone = sum(one.pss_mib().values())
+        with idle(load, one, IDLE_STREAMS):
+            more[one.name] = sum(one.pss_mib().values()) - alone
     peer = f"{more[PEER]:.0f} MiB ({PEER})" if PEER in more else "not installed"
     figure = more[OURS]
     goal = Goal(100, unit=" MiB")
@@ -87,9 +89,9 @@ def memory(load: Client, gateways: Sequence[Gateway]) -> list[Row]:
 
 
 @contextmanager
-def idle(load: Client, one: Gateway) -> Iterator[None]:
+def idle(load: Client, one: Gateway, streams: int) -> Iterator[None]:
     """Streams that have their first chunk and wait for the next."""
-    load.put_on(one.load(IDLE, IDLE_STREAMS, IDLE_STREAMS))
+    load.put_on(one.load(IDLE, streams, streams))
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ PARTS = {
     "vendors": "through the vendor's plugin, in process",
     "media": "images, sound, reranking and model lists",
     "crossing": "from one wire to the others",
+    "gateway": "through the gateway, to clients of each dialect",
 }
 
 

@@ -273,6 +273,10 @@ class Host:
         except (StartRefused, ProviderError, OSError) as error:
             raise HostError(f"plugin {plugin} could not be confined", why=str(error)) from error
 
+    async def settle(self) -> None:
+        """Write down now what was learnt so far, so that a host which opens next knows it."""
+        await self._parts.journal.flush()
+
     @property
     def in_flight(self) -> int:
         """How many requests are being answered."""

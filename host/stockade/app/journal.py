@@ -62,6 +62,7 @@ class Journal:
         self.lost = 0
         self._state, self._clock, self._rests = State.open(home), clock, rests
         self._notes: deque[Tried | Became] = deque(maxlen=MAX_NOTES)
+        self._writing = anyio.Lock()
         self._unwritten: list[Tried] = []
         self._unsaid: dict[str, Became] = {}
         self._unkept: dict[str, Rest | None] = {}
@@ -87,6 +88,11 @@ class Journal:
         """Write what comes, until cancelled."""
         while True:
             await anyio.sleep(INTERVAL_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what there is now."""
+        async with self._writing:
             self._gather()
             if self._notes or self._unwritten or self._unsaid or self._unkept:
                 await anyio.to_thread.run_sync(self.write)

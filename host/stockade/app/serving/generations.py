@@ -61,6 +61,7 @@ class Generations:
         changed.
         """
         async with self._renewing:
+            await self.current.settle()  # who rests here rests there
             host, retire = await self._start()
             before = self._retire
             self.current, self._retire = host, retire

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from stockade_sdk.chat import Text
 from stockade_sdk.dialects.failures import classify_error
 from stockade_sdk.dialects.json_text import Halves
 from stockade_sdk.errors import ErrorKind, ProviderError
-from stockade_sdk.stream import ChatEvent, Finish
+from stockade_sdk.stream import ChatEvent, Finish, TextStart, ThinkingStart, ToolCallStart
 
 from .blocks import REASONING, REFUSAL, SUMMARY, TEXT
 from .errors import error_inside
@@ -56,6 +58,7 @@ class StreamDecoder:
         self._calls: set[str] = set()  # ids of calls
         self._said: list[ItemReader] = []  # closed items, in the order in which they were
         self._head: dict[str, Any] = {}
+        self._told = False  # its id
         self._finished = False
 
     def feed(self, data: str | bytes, event: str = "message") -> list[ChatEvent]:
@@ -93,7 +96,16 @@ class StreamDecoder:
                 self._fail(chunk, events)
         except Unreadable as error:
             raise ProviderError(ErrorKind.MALFORMED_RESPONSE, str(error)) from None
+        if events and not self._told:
+            self._tell_id(events)
         return events
+
+    def _tell_id(self, events: list[ChatEvent]) -> None:
+        """Put the answer's id on the first event: clients of this wire hear it at the start."""
+        self._told = True
+        id, first = self._head.get("id"), events[0]
+        if isinstance(id, str) and isinstance(first, TextStart | ThinkingStart | ToolCallStart):
+            events[0] = msgspec.structs.replace(first, answer_id=id)
 
     def finish(self) -> list[ChatEvent]:
         """Nothing more, at the end of the body, where the answer came to its end."""

@@ -57,6 +57,7 @@ class StreamEncoder:
         """The objects of one event; none for one that this wire does not show."""
         sent: list[dict[str, Any]] = []
         if self._number == 0:
+            self._head["id"] = _answer_id(event) or self._head["id"]
             sent += self._begin()
         match event:
             case TextDelta(id, text) | ThinkingDelta(id, text):
@@ -161,8 +162,6 @@ class StreamEncoder:
         response = with_ending(self._head, event.reason, event.usage, event.provider_metadata)
         for key in ("model", "created_at"):
             response[key] = self._head[key]  # as they were when the stream began
-        if event.id is not None and own(event.provider_metadata):
-            response["id"] = event.id  # a vendor of this wire knows it, should it be continued
         response["output"] = self._output()
         if event.reason is FinishReason.ERROR:
             response["status"] = "failed"
@@ -170,3 +169,15 @@ class StreamEncoder:
 
     def _output(self) -> list[dict[str, Any]]:
         return [item if isinstance(item, dict) else item.item() for item in self._items]
+
+
+def _answer_id(first: ChatEvent) -> str | None:
+    """The id by which a vendor of this wire can continue the answer, which must be the same from
+    the first event to the last: OpenAI's own client raises where it changes.
+    """
+    match first:
+        case TextStart() | ThinkingStart() | ToolCallStart():
+            return first.answer_id
+        case Finish() if own(first.provider_metadata):
+            return first.id
+    return None
