@@ -42,8 +42,8 @@ model_list:
     litellm_params: {{model: openai/{embedding}, api_base: "{base}", api_key: sk-none}}
 litellm_settings: {{num_retries: 0, telemetry: false}}
 """
-# At most 64 requests at a time leave one plugin (`egress.outlet`), so idle streams of ours are those
-# of a plugin that says one word and waits, and not the vendor's.
+# At most 64 requests at a time leave one plugin (`egress.outlet`), so idle streams of ours are
+# those of a plugin that says one word and waits, and not the vendor's.
 HOLDING: Final = "holding"
 MANIFEST: Final = """
 manifest = 1

@@ -232,7 +232,8 @@ class Person:
 
     def complaints(self) -> list[str]:
         """What the console got since the last look: errors, warnings, violations of the policy."""
-        return [f"{row['level']}: {row['message']}" for row in self.driver.get_log("browser")]
+        rows = self.driver.get_log("browser")
+        return [f"{row['level']}: {row['message']}" for row in rows]
 
     def requests(self) -> list[dict[str, Any]]:
         """The requests that were sent since the last look, with all their headers."""

@@ -29,6 +29,8 @@ def foreign_site() -> Iterator[Foreign]:
     """Serve until the block is left."""
 
     class Reply(BaseHTTPRequestHandler):
+        timeout = 2.0  # browsers open connections that they then do not use
+
         def do_GET(self) -> None:
             site.referers.append(self.headers.get("referer", ""))
             page = site.pages.get(self.path.partition("?")[0])
