@@ -40,7 +40,7 @@ from .gateway_contenders import (
 from .gateway_standing import beginnings, memory
 
 ROUNDS: Final = 5
-PEER_SHARE: Final = 5  # LiteLLM is asked so many times less, or a round would take minutes
+PEER_SHARE: Final = 10  # LiteLLM is asked so many times less, or a round would take minutes
 LOADS: Final = {  # what is put on in a round: requests, connections
     (CHAT, 1): 500,
     (CHAT, 16): 1_600,
@@ -171,8 +171,8 @@ class Measure(NamedTuple):
             peer=self.said(peer),
             figure=statistics.median(figures),
             goal=goal,
-            low=min(figures),
-            high=max(figures),
+            low=None if goal is None else min(figures),
+            high=None if goal is None else max(figures),
             notes=notes,
         )
 

@@ -242,8 +242,11 @@ def _module(name: str) -> list[str]:
 
 
 def _environment(home: Path) -> dict[str, str]:
+    """That of an ordinary start: the first one leaves compiled files for the next."""
     keyring = "keyring.backends.null.Keyring"
-    return {**os.environ, "STOCKADE_HOME": str(home), "PYTHON_KEYRING_BACKEND": keyring}
+    own = {"STOCKADE_HOME": str(home), "PYTHON_KEYRING_BACKEND": keyring}
+    ours = {name: said for name, said in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, **own}
 
 
 def _pinned() -> list[str]:

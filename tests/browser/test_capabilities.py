@@ -138,6 +138,20 @@ def test_enter_in_the_field_of_a_target_adds_it_and_saves_nothing(
     assert route(gateway) == [DEEPSEEK]
 
 
+def test_a_target_that_is_not_there_is_said_so_beside_the_order_and_can_be_taken_out(
+    person: Person, gateway: Served
+) -> None:
+    set_route(gateway, DEEPSEEK)
+    person.open("/capabilities/chat").write("#add", "no-such-name")
+    person.go("#add-target")
+    assert "no-such-name" in person.text("#problem")
+    assert shown(person) == [DEEPSEEK, "no-such-name"]
+
+    person.go('#targets li:nth-child(2) button[value^="remove:"]')
+    assert person.all("#problem") == []
+    until_order(person, DEEPSEEK)
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no_script"])
 def test_the_buttons_do_all_of_it(person: Person, gateway: Served, script: bool) -> None:
     set_route(gateway, DEEPSEEK, QWEN, MOONSHOT)

@@ -26,9 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams) -> Path
 def ask(gateway: Served, times: int = 1) -> list[int]:
     with gateway.client() as client:
         client.put("/api/routes/chat", json={"targets": TARGETS})
-        return [
-            client.post("/v1/chat/completions", json=CHAT).status_code for _ in range(times)
-        ]
+        return [client.post("/v1/chat/completions", json=CHAT).status_code for _ in range(times)]
 
 
 def test_it_shows_what_happened_and_changes_by_itself(
@@ -74,9 +72,7 @@ def test_one_provider_alone_can_be_looked_at(person: Person, gateway: Served) ->
     assert "qwen" in person.text("#check-all")
 
 
-def test_a_check_asks_every_vendor_and_says_who_fails(
-    person: Person, upstreams: Upstreams
-) -> None:
+def test_a_check_asks_every_vendor_and_says_who_fails(person: Person, upstreams: Upstreams) -> None:
     upstreams.spoilt["qwen"] = FAILS
     person.open("/health").go("#check-all")
     said = person.until_text("#job-result", "deepseek", "qwen")

@@ -15,17 +15,17 @@ from stockade.state import State
 from tests.browser.browsing import PHONE, WIDE, Person
 from tests.system.served import Served
 
-RAN = "document.documentElement.dataset.ran='yes'"
+RAN = "ran=1"
 IMAGE = f'<img src=x onerror="{RAN}">'
 SCRIPT = f"<script>{RAN}</script>"
-BREAKOUT = f"\"'></td></table><svg onload={RAN}>{{{{7*7}}}}{{%x%}}"
+BREAKOUT = f"\"'></td></table><svg onload={RAN}>{{{{6007*6011}}}}{{%x%}}"
 BIDI = "user\u202egnp.exe\u2066\u200b"
 MANIFEST = f"""
 manifest = 1
 [plugin]
 name = "rogue"
 version = "1.0.0"
-summary = {json.dumps(IMAGE + SCRIPT + "{{7*7}}")}
+summary = {json.dumps(IMAGE + SCRIPT + "{{6007*6011}}")}
 authors = [{json.dumps(SCRIPT)}]
 license = {json.dumps(IMAGE)}
 entry = "rogue_provider:Provider"
@@ -59,7 +59,7 @@ features = ["streaming"]
 [[models]]
 id = "{"w" * 199}"
 name = "{"W" * 119}"
-capabilities = ["chat", "embedding"]
+capabilities = ["chat"]
 """
 CODE = f"""
 import sys
@@ -76,7 +76,7 @@ class Provider:
 
     async def chat(self, request, ctx):
         print(BAD, file=sys.stderr, flush=True)
-        raise ProviderError(BAD + "W" * 5000)
+        raise ProviderError("server_error", BAD + "W" * 5000)
 
     async def check_health(self, ctx):
         return HealthReport(ok=False, detail=BAD + "W" * 5000)
@@ -92,10 +92,10 @@ PAGES = (
     "/providers/rogue/delete",
     "/capabilities",
     "/capabilities/chat",
-    "/capabilities/chat?draft=1&target=%3Cimg%20src=x%20onerror=alert(1)%3E&target=" + "W" * 400,
+    "/capabilities/chat?draft=1&target=%3Cimg%20src=x%20onerror=ran=1%3E&target=" + "W" * 400,
     "/health",
     "/models",
-    "/models?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&resolve=%3Cimg%20src=x%3E",
+    "/models?q=%22%3E%3Cscript%3Eran=1%3C/script%3E&resolve=%3Cimg%20src=x%3E",
     "/plugins",
     "/plugins/rogue",
     "/plugins/rogue?logs=denied",
@@ -105,9 +105,7 @@ PAGES = (
     "/tokens",
 )
 STRANGE = "return [...document.querySelectorAll('img[src=x], svg[onload], [onerror]')].length"
-FOREIGN_SCRIPTS = (
-    "return [...document.scripts].filter(s => !s.src.startsWith(location.origin + '/static/')).length"
-)
+FOREIGN_SCRIPTS = "return [...document.scripts].filter(s => !s.src.startsWith(location.origin + '/static/')).length"
 HIDDEN = "return [...document.body.innerText.matchAll(/[\\u202a-\\u202e\\u2066-\\u2069\\u200b]/g)].length"
 
 
@@ -136,6 +134,7 @@ def jobs(gateway: Served) -> Iterator[list[str]]:
     """The rogue has spoken wherever it may: errors, logs, health, models; the jobs' ids."""
     asked = {"model": "rogue/m", "messages": [{"role": "user", "content": "hello"}]}
     with gateway.client() as client:
+        assert client.put("/api/secrets/rogue/ROGUE_KEY", json={"value": "k"}).status_code == 200
         assert client.post("/v1/chat/completions", json=asked).status_code >= 400
         begun = [
             client.post("/api/health", json={"plugins": ["rogue"]}),
@@ -162,11 +161,11 @@ def test_its_words_are_shown_as_words_and_run_nowhere(
         person.open(path)
         person.see("main h1")
         found = {
-            "ran": person.script("return document.documentElement.dataset.ran"),
+            "ran": person.script("return window.ran"),
             "elements": person.script(STRANGE),
             "scripts": person.script(FOREIGN_SCRIPTS),
             "hidden": person.script(HIDDEN),
-            "evaluated": "49" in person.text() and "{{7*7}}" not in person.text(),
+            "evaluated": "36108077" in person.text(),
             "wide": max(0, person.width_needed() - size[0]),
             "console": person.complaints(),
         }
@@ -179,7 +178,7 @@ def test_its_words_are_shown_as_words_and_run_nowhere(
 @pytest.mark.parametrize(
     ("path", "css", "words"),
     [
-        ("/providers", "#provider-rogue", [IMAGE, SCRIPT, "{{7*7}}"]),
+        ("/providers", "#provider-rogue", [IMAGE, SCRIPT, "{{6007*6011}}"]),
         ("/providers/rogue", "#key-ROGUE_KEY", [IMAGE]),
         ("/providers/rogue", "#config-form", [SCRIPT, "<svg"]),
         ("/models?plugin=rogue", "#models", [IMAGE, SCRIPT]),
@@ -188,11 +187,9 @@ def test_its_words_are_shown_as_words_and_run_nowhere(
     ],
 )
 @pytest.mark.usefixtures("jobs")
-def test_a_reader_sees_what_it_wrote(
-    person: Person, path: str, css: str, words: list[str]
-) -> None:
+def test_a_reader_sees_what_it_wrote(person: Person, path: str, css: str, words: list[str]) -> None:
     shown = person.open(path).text(css)
-    assert [word for word in words if word not in shown] == []
+    assert [word for word in words if word not in shown] == [], shown
 
 
 @pytest.mark.usefixtures("jobs")

@@ -73,9 +73,7 @@ def test_what_does_not_fit_one_page_is_on_the_next(person: Person) -> None:
     assert person.see("#q").get_attribute("value") == "e"
 
 
-def test_a_scan_tells_how_far_it_is_and_what_is_new(
-    person: Person, upstreams: Upstreams
-) -> None:
+def test_a_scan_tells_how_far_it_is_and_what_is_new(person: Person, upstreams: Upstreams) -> None:
     upstreams.lists["deepseek"] = (*LISTED, NEW)
     upstreams.spoilt["qwen"] = FAILS
     person.open("/models").choose("#scan-plugin", "deepseek")

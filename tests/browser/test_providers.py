@@ -189,9 +189,10 @@ def test_a_wrong_setting_is_refused_beside_what_was_typed(
     assert person.text("#problem")
     assert [line for line in person.complaints() if "422" not in line] == []  # its own status
     assert person.see('[name="config.base_url"]').get_attribute("value") == "not an address"
-    assert person.open("/providers/moonshot").see('[name="config.base_url"]').get_attribute(
-        "value"
-    ) == ""  # what was set before: nothing
+    assert (
+        person.open("/providers/moonshot").see('[name="config.base_url"]').get_attribute("value")
+        == ""
+    )  # what was set before: nothing
     remove(person, "moonshot")
 
 

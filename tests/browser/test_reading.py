@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 from selenium.webdriver.common.keys import Keys
 
@@ -71,6 +71,8 @@ while (walk.nextNode()) {
   if (ratio < 4.5) poor.push(e.textContent.trim().slice(0, 30) + ' ' + ratio.toFixed(2));
 }
 return [...new Set(poor)]"""
+SAME = ("CPU", "JSON Schema")  # words that are the same in both languages
+MANY = 300  # controls of a page
 GENEROUS_MS = 3_000  # of a busy machine; what it takes on a quiet one is printed
 
 
@@ -143,11 +145,12 @@ def test_by_tab_alone_every_control_is_reached_in_order_and_seen_to_have_the_foc
     for name in ("providers", "capability", "health", "models", "plugin"):
         person.open(PAGES[name])
         count = person.script(REACHABLE)
-        walked = []
         person.press(Keys.TAB)
-        for _ in range(count):
-            walked.append(person.script(FOCUS))
+        walked = []
+        while (step := person.script(FOCUS))["tag"] != "BODY" and len(walked) < MANY:
+            walked.append(step)
             person.press(Keys.TAB)
+        assert len(walked) >= count, name
         ids = [step["id"] for step in walked]
         assert ids[0] == "Skip to the content"
         order = [id for id in ids if id.startswith("tab-")]
@@ -168,7 +171,6 @@ def test_the_skip_link_goes_past_the_tabs(person: Person) -> None:
 
 
 def test_a_tab_is_opened_and_a_form_sent_without_a_mouse(person: Person) -> None:
-    person.see("#tab-models").send_keys("")
     person.script("document.querySelector('#tab-models').focus()")
     person.leaving(lambda: person.press(Keys.ENTER))
     assert person.path == "/models"
@@ -213,8 +215,10 @@ def test_no_page_in_chinese_leaves_a_word_of_its_own_in_english(person: Person) 
     told = {}
     for name, path in PAGES.items():
         person.open(path)
-        words = [w for w in person.texts(ours) if w and w.isascii() and w not in "↑↓×CPU"]
-        told[name] = [w for w in words if not w.startswith("deepseek")]
+        words = [
+            w for w in person.texts(ours) if w and w.isascii() and not w.startswith("deepseek")
+        ]
+        told[name] = [w for w in words if w not in SAME]
     assert {name: words for name, words in told.items() if words} == {}
 
 
@@ -246,14 +250,16 @@ def test_the_look_of_the_system_is_followed_unless_one_is_chosen(person: Person)
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["1280", "360"])
 def test_the_first_view_comes_at_once(
-    person: Person, size: tuple[int, int], record_property: pytest.RecordProperty
+    person: Person, size: tuple[int, int], record_property: Callable[[str, object], None]
 ) -> None:
     person.screen(size)
     slow = {}
     for name, path in PAGES.items():
         took = person.open(path).script(NAVIGATION)
-        print(f"{name}: response {took['responseEnd']:.0f} ms, "
-              f"content {took['domContentLoaded']:.0f} ms, all {took['load']:.0f} ms")
+        print(
+            f"{name}: response {took['responseEnd']:.0f} ms, "
+            f"content {took['domContentLoaded']:.0f} ms, all {took['load']:.0f} ms"
+        )
         record_property(name, took)
         if took["responseEnd"] > GENEROUS_MS:
             slow[name] = took
@@ -271,4 +277,3 @@ def test_a_vendor_that_never_answers_keeps_no_page_waiting(
             assert person.open(path).see("main h1")
         running = [job for job in client.get("/api/jobs").json() if job["state"] == "running"]
         assert running, "the vendor was to be silent meanwhile"
-        httpx.Client().close()

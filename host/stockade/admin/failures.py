@@ -41,6 +41,7 @@ KINDS: Final = {
     413: "too_large",
     415: "wrong_media_type",
     421: "foreign_host",
+    431: "too_large",
     500: "bug",
     503: "busy",
 }

@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 
 # What may come of a request beside its success: of any, of one that names something, of one that
 # brings a body.
-OF_ALL: Final = (400, 401, 403, 421, 422, 500, 503)
+OF_ALL: Final = (400, 401, 403, 421, 422, 431, 500, 503)
 OF_NAMES: Final = (404, 409)
 OF_BODIES: Final = (408, 413, 415)
 MEANINGS: Final = {
@@ -32,6 +32,7 @@ MEANINGS: Final = {
     415: "The body is not application/json",
     421: "The Host header names another host",
     422: "It can be read and cannot be done; the message says what to mend",
+    431: "The headers are too large, or too many",
     500: "A failure of stockade's own; its log has more",
     503: "There is no room now, or what stockade keeps on disk cannot be used",
 }

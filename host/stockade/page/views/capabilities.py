@@ -11,8 +11,9 @@ from typing import cast
 from starlette.responses import Response
 
 from stockade.admin import values as v
+from stockade.errors import HostError
 from stockade.page.forms import Form, Wrong, given
-from stockade.page.visit import CAPABILITIES, Visit
+from stockade.page.visit import CAPABILITIES, Visit, problem_of
 
 from .providers import presets_for
 
@@ -49,6 +50,7 @@ async def edit(visit: Visit) -> Response:
     states = {entry.entry: entry for entry in route.entries}
     search = v.ModelSearch(capability=capability, limit=MAX_SUGGESTED)
     page = await visit.operator.models(search)
+    dry = await told_dry_run(visit, capability, told, targets)
     return await visit.page(
         "capability.html",
         "capabilities",
@@ -58,7 +60,7 @@ async def edit(visit: Visit) -> Response:
         is_draft="draft" in told and targets != saved,
         told=told,
         features=FEATURES,
-        dry=await dry_run(visit, capability, told, targets),
+        dry=dry,
         suggested=[model.target for model in page.models if model.target not in targets],
     )
 
@@ -128,6 +130,19 @@ def draft(form: Form, targets: list[str]) -> list[tuple[str, str]]:
         if key in ("timeout", "retries", "enabled", "feature", "tokens") and value
     ]
     return [("draft", "1"), *(("target", target) for target in targets), *kept]
+
+
+async def told_dry_run(
+    visit: Visit, capability: v.CapabilityName, told: Form, targets: list[str]
+) -> v.DryRun:
+    """The dry run, or an empty one and the reason at the page's head: a draft may hold a mistake,
+    which is to be mended where it was made.
+    """
+    try:
+        return await dry_run(visit, capability, told, targets)
+    except HostError as error:
+        visit.problem = visit.problem or problem_of(error, visit.words)
+        return v.DryRun(capability=capability, matched_by=None, source=None, steps=[], left_out=[])
 
 
 async def dry_run(

@@ -96,16 +96,17 @@ class StreamDecoder:
                 self._fail(chunk, events)
         except Unreadable as error:
             raise ProviderError(ErrorKind.MALFORMED_RESPONSE, str(error)) from None
-        if events and not self._told:
-            self._tell_id(events)
-        return events
+        return self._with_id(events)
 
-    def _tell_id(self, events: list[ChatEvent]) -> None:
-        """Put the answer's id on the first event: clients of this wire hear it at the start."""
+    def _with_id(self, events: list[ChatEvent]) -> list[ChatEvent]:
+        """``events``, the very first with the answer's id: clients of this wire hear it then."""
+        if not events or self._told:
+            return events
         self._told = True
         id, first = self._head.get("id"), events[0]
         if isinstance(id, str) and isinstance(first, TextStart | ThinkingStart | ToolCallStart):
             events[0] = msgspec.structs.replace(first, answer_id=id)
+        return events
 
     def finish(self) -> list[ChatEvent]:
         """Nothing more, at the end of the body, where the answer came to its end."""
