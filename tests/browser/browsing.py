@@ -32,6 +32,14 @@ PATIENCE_S: Final = 25.0  # on a busy machine
 LOOK_S: Final = 0.03
 WIDE: Final = (1280, 800)
 PHONE: Final = (360, 740)
+CALLS_HOME: Final = (
+    "OptimizationHints",
+    "MediaRouter",
+    "Translate",
+    "AutofillServerCommunication",
+    "CertificateTransparencyComponentUpdater",
+    "InterestFeedContentSuggestions",
+)
 FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",  # Chromium refuses its own as root
@@ -50,8 +58,7 @@ FLAGS: Final = (
     "--disable-default-apps",
     "--disable-domain-reliability",
     "--disable-extensions",
-    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication,"
-    "CertificateTransparencyComponentUpdater,InterestFeedContentSuggestions",
+    f"--disable-features={','.join(CALLS_HOME)}",
     "--disable-sync",
     "--metrics-recording-only",
     "--no-pings",
@@ -124,6 +131,10 @@ class Person:
     def text(self, css: str = "main") -> str:
         """What stands in the element as a reader sees it."""
         return self.see(css).text
+
+    def value(self, css: str) -> str:
+        """What a field holds."""
+        return self.see(css).get_attribute("value") or ""
 
     def texts(self, css: str) -> list[str]:
         return [element.text for element in self.all(css)]

@@ -61,7 +61,7 @@ def test_a_first_route_goes_to_its_primary_and_falls_back_when_that_fails(
     for target in (QWEN, DEEPSEEK):
         person.write("#add", target)
         person.go("#add-target")
-    assert person.see("#draft-mark")
+    assert person.see("#draft-mark").is_displayed()
     until_order(person, QWEN, DEEPSEEK)
     assert "Primary" in person.text("#targets li")
 
@@ -94,7 +94,7 @@ def test_dragging_by_the_grip_changes_the_order_the_dry_run_and_after_saving_the
     person.actions.release().perform()
 
     until_order(person, MOONSHOT, DEEPSEEK)
-    assert person.see("#draft-mark")
+    assert person.see("#draft-mark").is_displayed()
     assert f"{MOONSHOT} is now at place 1" in (
         person.all("#moved")[0].get_attribute("textContent") or ""
     )
@@ -164,7 +164,7 @@ def test_the_buttons_do_all_of_it(person: Person, gateway: Served, script: bool)
     until_order(person, MOONSHOT, DEEPSEEK, QWEN)
     person.go('#targets li:nth-child(2) button[value^="remove:"]')
     until_order(person, MOONSHOT, QWEN)
-    assert person.see("#draft-mark")
+    assert person.see("#draft-mark").is_displayed()
     assert route(gateway) == [DEEPSEEK, QWEN, MOONSHOT]
 
     person.go("#save-route")
@@ -209,7 +209,7 @@ def test_the_dry_run_answers_what_if_and_calls_nobody(
     person.go("#preview")
     assert tried(person) == [DEEPSEEK]
     assert SMALL in person.text("#dry-run ul")
-    assert person.see("#tokens").get_attribute("value") == "100000"
+    assert person.value("#tokens") == "100000"
     assert upstreams.asked == []
 
 

@@ -70,7 +70,7 @@ def test_what_does_not_fit_one_page_is_on_the_next(person: Person) -> None:
     person.go("#next-page")
     assert set(first).isdisjoint(targets(person))
     assert len(first) + len(targets(person)) == total
-    assert person.see("#q").get_attribute("value") == "e"
+    assert person.value("#q") == "e"
 
 
 def test_a_scan_tells_how_far_it_is_and_what_is_new(person: Person, upstreams: Upstreams) -> None:
@@ -95,7 +95,7 @@ def test_a_scan_whose_vendor_hangs_shows_its_progress_meanwhile(
     upstreams.lists["deepseek"] = LISTED
     upstreams.spoilt["qwen"] = None  # no answer at all
     person.open("/models").go("#scan")
-    person.until(lambda: float(person.see("#job-progress").get_attribute("value") or 0) >= 1)
+    person.until(lambda: float(person.value("#job-progress") or 0) >= 1)
     assert "running" in person.text("#job-state")
     # The list itself never waits for it.
     assert "deepseek/deepseek-chat" in targets(person.open("/models?q=deepseek-chat"))
@@ -137,5 +137,5 @@ def test_an_alias_of_what_is_not_there_is_refused_and_what_was_typed_stays(perso
     person.go("#add-alias")
 
     assert person.text("#problem")
-    assert person.see("#alias").get_attribute("value") == "auto"
+    assert person.value("#alias") == "auto"
     assert [line for line in person.complaints() if "status of 4" not in line] == []

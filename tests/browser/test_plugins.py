@@ -1,4 +1,4 @@
-"""Plugins, as an operator watches one: what it may do and did, what it takes, and how to stop it."""
+"""Plugins, as an operator watches one: what it may do and did, what it takes, how to stop it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_it_shows_what_was_asked_granted_used_and_denied(person: Person, gateway
 
     assert "yes" in row(person, "network:api.example.com")
     assert "never" in row(person, "network:api.example.com")
-    assert "1 ×" in row(person, "network:127.0.0.1:9")
+    assert "1 \N{MULTIPLICATION SIGN}" in row(person, "network:127.0.0.1:9")
     log = person.text("#plugin-live .log")
     assert "a line of its own" in log
     assert "other.example.com" in log

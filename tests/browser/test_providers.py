@@ -100,7 +100,7 @@ def test_from_the_offers_to_an_answer_and_away_again(
     set_up(person, upstreams, "deepseek", KEY)
     assert KEY not in person.driver.page_source
     assert "set" in person.text("#key-DEEPSEEK_API_KEY .chip")
-    assert person.see('[name="config.base_url"]').get_attribute("value").endswith("deepseek/v1")
+    assert person.value('[name="config.base_url"]').endswith("deepseek/v1")
 
     person.go('form[action="/providers/deepseek/test"] button')
     said = person.until_text("#job-state", "done")
@@ -116,7 +116,7 @@ def test_from_the_offers_to_an_answer_and_away_again(
     assert person.see("#keep_data").is_selected()
     person.go("#delete")
     assert "uninstalled" in person.text("#notices")
-    assert person.see("#offer-deepseek")
+    assert person.see("#offer-deepseek").is_displayed()
     assert person.all("#provider-deepseek") == []
     with gateway.client() as client:
         refused = client.post("/v1/chat/completions", json=CHAT)
@@ -188,7 +188,7 @@ def test_a_wrong_setting_is_refused_beside_what_was_typed(
 
     assert person.text("#problem")
     assert [line for line in person.complaints() if "422" not in line] == []  # its own status
-    assert person.see('[name="config.base_url"]').get_attribute("value") == "not an address"
+    assert person.value('[name="config.base_url"]') == "not an address"
     assert (
         person.open("/providers/moonshot").see('[name="config.base_url"]').get_attribute("value")
         == ""

@@ -1,9 +1,10 @@
-"""For everybody: without JavaScript, by keyboard alone, in both languages, light and dark, at once."""
+"""For everybody: without JavaScript, by keyboard alone, in both languages and looks, at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -52,7 +53,7 @@ document.querySelectorAll('[id]').forEach(e => seen[e.id] = (seen[e.id] || 0) + 
 return Object.keys(seen).filter(id => seen[id] > 1)"""
 NAVIGATION = """
 const t = performance.getEntriesByType('navigation')[0];
-return {responseEnd: t.responseEnd, domContentLoaded: t.domContentLoadedEventEnd, load: t.loadEventEnd}"""
+return {response: t.responseEnd, content: t.domContentLoadedEventEnd, all: t.loadEventEnd}"""
 CONTRAST = """
 const rgb = c => (c.match(/[0-9.]+/g) || [0, 0, 0]).map(Number);
 const light = c => rgb(c).slice(0, 3).map(v => v / 255)
@@ -65,7 +66,8 @@ const poor = [];
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const e = walk.currentNode.parentElement;
-  if (!walk.currentNode.textContent.trim() || !e.checkVisibility() || e.closest(':disabled')) continue;
+  if (!walk.currentNode.textContent.trim() || e.closest(':disabled')) continue;
+  if (!e.checkVisibility()) continue;
   const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
   const ratio = (a + 0.05) / (b + 0.05);
   if (ratio < 4.5) poor.push(e.textContent.trim().slice(0, 30) + ' ' + ratio.toFixed(2));
@@ -88,7 +90,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams) -> Path
 
 
 def test_without_javascript_everything_can_be_read(person: Person) -> None:
-    with_script, without = {}, {}
+    with_script: dict[str, tuple[list[str], list[str]]] = {}
+    without: dict[str, tuple[list[str], list[str]]] = {}
     for on, found in ((True, with_script), (False, without)):
         person.javascript(on=on)
         for name, path in PAGES.items():
@@ -146,7 +149,7 @@ def test_by_tab_alone_every_control_is_reached_in_order_and_seen_to_have_the_foc
         person.open(PAGES[name])
         count = person.script(REACHABLE)
         person.press(Keys.TAB)
-        walked = []
+        walked: list[dict[str, Any]] = []
         while (step := person.script(FOCUS))["tag"] != "BODY" and len(walked) < MANY:
             walked.append(step)
             person.press(Keys.TAB)
@@ -256,12 +259,9 @@ def test_the_first_view_comes_at_once(
     slow = {}
     for name, path in PAGES.items():
         took = person.open(path).script(NAVIGATION)
-        print(
-            f"{name}: response {took['responseEnd']:.0f} ms, "
-            f"content {took['domContentLoaded']:.0f} ms, all {took['load']:.0f} ms"
-        )
+        print(name, *(f"{part} {ms:.0f} ms" for part, ms in took.items()))
         record_property(name, took)
-        if took["responseEnd"] > GENEROUS_MS:
+        if took["response"] > GENEROUS_MS:
             slow[name] = took
     assert slow == {}
 
@@ -274,6 +274,6 @@ def test_a_vendor_that_never_answers_keeps_no_page_waiting(
         client.post("/api/health", json={"plugins": []})
         person.until(lambda: bool(upstreams.hits))  # the vendor has been asked, and says nothing
         for path in PAGES.values():
-            assert person.open(path).see("main h1")
+            assert person.open(path).see("main h1").is_displayed()
         running = [job for job in client.get("/api/jobs").json() if job["state"] == "running"]
         assert running, "the vendor was to be silent meanwhile"

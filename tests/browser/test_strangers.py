@@ -115,7 +115,7 @@ def test_a_session_ends_with_its_token(stranger: Person, gateway: Served) -> Non
     with gateway.client() as client:
         made = client.post("/api/tokens", json={"name": "short", "scope": "admin"}).json()
         stranger.driver.get(f"{gateway.address}/?token={made['text']}")
-        assert stranger.see("#tab-providers")
+        assert stranger.see("#tab-providers").is_displayed()
         client.delete("/api/tokens/short")
     assert stranger.open("/providers").path.startswith("/login")
 
@@ -161,7 +161,9 @@ def test_a_form_that_a_foreign_page_sends_changes_nothing(
     assert state(gateway) != "disabled"
     said = [line for line in person.complaints() if "favicon" not in line]
     assert all("403" in line for line in said)
-    assert person.open("/providers").see("#tab-providers"), "and the session is as it was"
+    assert person.open("/providers").see("#tab-providers").is_displayed(), (
+        "and the session is as it was"
+    )
 
 
 @pytest.mark.parametrize("host", HOSTS)

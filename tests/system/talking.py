@@ -130,7 +130,9 @@ def chunk(model: str, text: str | None, finish: str | None = None) -> bytes:
     """One piece of a streamed chat."""
     delta = {} if text is None else {"role": "assistant", "content": text}
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return event({"id": "1", "object": "chat.completion.chunk", "model": model, "choices": [choice]})
+    return event(
+        {"id": "1", "object": "chat.completion.chunk", "model": model, "choices": [choice]}
+    )
 
 
 def whole(said: Any, status: str = "200 OK") -> bytes:

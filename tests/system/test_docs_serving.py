@@ -130,7 +130,7 @@ def test_the_commands_of_a_guide_do_what_it_says(
     assert count
 
 
-def test_serve_prints_what_its_guide_shows(gateway: Served, tmp_path: Path) -> None:
+def test_serve_prints_what_its_guide_shows(tmp_path: Path) -> None:
     (shown,) = [
         command.shown
         for block in blocks(SERVE.read_text(), "console")

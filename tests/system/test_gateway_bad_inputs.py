@@ -1,0 +1,425 @@
+"""What the gateway says to requests that make no sense: the right status, in words of the client's
+dialect, at a bounded cost; and it goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.besieged import (
+    ALIAS,
+    CHAT,
+    DIALECTS,
+    KEYRING,
+    MESSAGES,
+    MIB,
+    RESPONSES,
+    Besieged,
+    asking,
+    furnish,
+    rest,
+    told,
+    until,
+)
+from tests.system.served import served
+from tests.system.talking import talking
+from tests.system.upstreams import KEY
+
+PATHS = (*DIALECTS, ALIAS)
+NO_BASE64 = "!!this is none!!"
+BODY_BYTES = 100 * MIB
+MORE_MIB = 96  # a body of at most 32 MiB, and what is made of it
+PIECE = b"x" * 65_536
+
+
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
+    folder = tmp_path_factory.mktemp("besieged")
+    with talking() as vendor:
+        with served(furnish(folder, vendor), environment=KEYRING) as gateway:
+            yield Besieged(gateway, vendor)
+            said = gateway.stop()
+        assert "Traceback" not in said
+        assert KEY not in said
+        assert gateway.process.returncode == 0
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"not json", id="no JSON"),
+        pytest.param(b'"a string"', id="a string"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"7", id="a number"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'{"model": "echo/echo-1", "messages": [', id="cut off"),
+        pytest.param(b'{"model": NaN}', id="NaN"),
+        pytest.param(b'{"model": ["echo"], "messages": {}, "input": 5, "target": 5}', id="shape"),
+        pytest.param(b'{"messages": [{"role": "user", "content": "\xff"}]}', id="no UTF-8"),
+        pytest.param('{"messages": []}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(b"\x1f\x8b\x08\x00" + bytes(20), id="compressed"),
+        pytest.param(b'{"messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="deep"),
+        pytest.param(b'{"messages": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, id="deeper"),
+        pytest.param(b'{"max_tokens": ' + b"9" * 100_000 + b', "messages": []}', id="huge number"),
+    ],
+)
+def test_a_body_that_makes_no_sense_is_a_400_in_the_dialect(
+    besieged: Besieged, path: str, body: bytes
+) -> None:
+    answer = besieged.post(path, body)
+
+    assert answer.status_code == 400, answer.text
+    assert len(told(answer, path)) > 10
+    assert len(answer.content) < 4_096
+    besieged.answers()
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+def test_half_a_character_is_refused_or_read_and_breaks_nothing(
+    besieged: Besieged, path: str
+) -> None:
+    body = json.dumps(asking(path)).replace("hello there", r"hello \ud83d there").encode()
+
+    answer = besieged.post(path, body)
+
+    assert answer.status_code in (200, 400)
+    answer.content.decode("utf-8")
+    besieged.answers()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("crowd", [b"[],", b"{},", b"0,", b'"",'], ids=repr)
+def test_a_crowd_within_a_body_does_not_fill_the_memory(
+    besieged: Besieged, path: str, crowd: bytes
+) -> None:
+    body = b'{"messages": [' + crowd * (30 * 10**6 // len(crowd)) + b"0]}"
+
+    with besieged.bounded(MORE_MIB + 64):
+        answer = besieged.post(path, body)
+
+    assert answer.status_code in (400, 413)
+    assert told(answer, path)
+    besieged.answers()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def test_a_hundred_megabytes_are_refused_unread(
+    besieged: Besieged, path: str, chunked: bool
+) -> None:
+    method = "PUT" if path == ALIAS else "POST"
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {BODY_BYTES}"
+    head = besieged.head(path, "Content-Type: application/json", length, method=method) + b"\r\n"
+    piece = b"%x\r\n%b\r\n" % (len(PIECE), PIECE) if chunked else PIECE
+
+    with besieged.bounded(MORE_MIB), besieged.connection() as client:
+        client.sendall(head)
+        sender = threading.Thread(target=_pour, args=(client, piece, BODY_BYTES // len(PIECE)))
+        sender.start()
+        answer = rest(client)
+        sender.join()
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert "larger than" in body["error"]["message"]
+    besieged.settled()
+
+
+def _pour(client: Any, piece: bytes, times: int) -> None:
+    """Send as long as it is taken."""
+    try:
+        for _ in range(times):
+            client.sendall(piece)
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+def test_an_unknown_model_is_a_404_that_names_likely_ones(besieged: Besieged, path: str) -> None:
+    answer = besieged.post(path, json.dumps(asking(path, "echo-l")).encode())
+
+    assert answer.status_code == 404
+    assert "echo-1" in told(answer, path)
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_a_wrong_method_is_told_the_right_one(besieged: Besieged, path: str, method: str) -> None:
+    with besieged.gateway.client() as client:
+        answer = client.request(method, path)
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["allow"]
+    assert "POST" in told(answer, path)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": ""},
+        {"authorization": "Bearer stk_wrong"},
+        {"authorization": "Basic c3RrOnN0aw=="},
+        {"authorization": "Bearer " + "x" * 8_000},
+        {"authorization": "", "x-api-key": "stk_wrong"},
+    ],
+    ids=["none", "wrong", "basic", "long", "wrong key"],
+)
+def test_without_a_token_nobody_comes_in(
+    besieged: Besieged, path: str, headers: dict[str, str]
+) -> None:
+    answer = besieged.post(path, json.dumps(asking(path)).encode(), headers)
+
+    assert answer.status_code == 401
+    assert "stockade tokens create" in told(answer, path)
+    assert "stk_wrong" not in answer.text
+
+
+def test_a_token_lets_in_until_it_is_revoked_and_only_where_it_may(besieged: Besieged) -> None:
+    with besieged.gateway.client() as client:
+        token = client.post("/api/tokens", json={"name": "worker", "scope": "use"}).json()["text"]
+        bearer = {"authorization": f"Bearer {token}"}
+        used = client.post(CHAT, json=asking(CHAT), headers=bearer)
+        administers = client.get("/api/plugins", headers=bearer)
+        document = client.get("/api/openapi.json", headers=bearer)
+        client.delete("/api/tokens/worker").raise_for_status()
+        revoked = client.post(CHAT, json=asking(CHAT), headers=bearer)
+
+    assert used.status_code == 200
+    assert (administers.status_code, document.status_code) == (403, 403)
+    assert "scope admin" in told(administers, "/api/plugins")
+    assert revoked.status_code == 401
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("headers", "status", "words"),
+    [
+        ({"host": "evil.example"}, 421, "Host"),
+        ({"host": "127.0.0.1.evil.example:80"}, 421, "Host"),
+        ({"host": "127.0.0.1@evil.example"}, 421, "Host"),
+        ({"origin": "https://evil.example"}, 403, "origin"),
+        ({"origin": "null"}, 403, "origin"),
+        ({"sec-fetch-site": "cross-site"}, 403, "origin"),
+        ({"x-stockade-timeout": "soon"}, 400, "x-stockade-timeout"),
+        ({"x-stockade-timeout": "-1"}, 400, "x-stockade-timeout"),
+        ({"x-stockade-timeout": "nan"}, 400, "x-stockade-timeout"),
+        ({"x-stockade-timeout": "1e999"}, 400, "x-stockade-timeout"),
+    ],
+)
+def test_a_header_that_may_not_be_is_told_of(
+    besieged: Besieged, path: str, headers: dict[str, str], status: int, words: str
+) -> None:
+    if path == ALIAS and status == 400:
+        pytest.skip("the admin API has no such header")
+    answer = besieged.post(path, json.dumps(asking(path)).encode(), headers)
+
+    assert answer.status_code == status
+    assert words in told(answer, path)
+    assert "evil" not in answer.text
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def _picture(path: str) -> dict[str, Any]:
+    url = f"data:image/png;base64,{NO_BASE64}"
+    text: dict[str, Any]
+    match path:
+        case "/v1/responses":
+            part = {"type": "input_image", "image_url": url}
+            return asking(path, "openai/gpt-4o") | {"input": [{"role": "user", "content": [part]}]}
+        case "/v1/messages":
+            source = {"type": "base64", "media_type": "image/png", "data": NO_BASE64}
+            text = {"type": "image", "source": source}
+        case _:
+            text = {"type": "image_url", "image_url": {"url": url}}
+    return asking(path, "openai/gpt-4o") | {"messages": [{"role": "user", "content": [text]}]}
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+def test_a_picture_that_is_no_base64_is_refused(besieged: Besieged, path: str) -> None:
+    answer = besieged.post(path, json.dumps(_picture(path)).encode())
+
+    assert answer.status_code == 400
+    assert "base64" in told(answer, path)
+
+
+def test_sound_that_is_no_base64_is_refused(besieged: Besieged) -> None:
+    part = {"type": "input_audio", "input_audio": {"data": NO_BASE64, "format": "wav"}}
+    asked = asking(CHAT, "openai/gpt-4o") | {"messages": [{"role": "user", "content": [part]}]}
+
+    answer = besieged.post(CHAT, json.dumps(asked).encode())
+
+    assert answer.status_code == 400
+    assert "base64" in told(answer, CHAT)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body", "statuses"),
+    [
+        ("/v1/audio/transcriptions", "application/json", b"{}", (400, 415)),
+        ("/v1/audio/transcriptions", "multipart/form-data", b"--x", (400, 415)),
+        ("/v1/audio/transcriptions", "multipart/form-data; boundary=x", b"--y\r\n\r\n", (400,)),
+        ("/v1/images/edits", "text/plain", b"a cat", (400, 415)),
+        (ALIAS, "text/plain", b'{"target": "echo/echo-1"}', (415,)),
+        (ALIAS, "application/json; charset=latin-1", b'{"target": "echo/echo-1"}', (415,)),
+    ],
+)
+def test_media_that_is_not_taken_is_told_of(
+    besieged: Besieged, path: str, content_type: str, body: bytes, statuses: tuple[int, ...]
+) -> None:
+    answer = besieged.post(path, body, {"content-type": content_type})
+
+    assert answer.status_code in statuses, answer.text
+    assert told(answer, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (CHAT, {"n": 1_000}),
+        (CHAT, {"n": -1}),
+        (CHAT, {"n": 10**400}),
+        ("/v1/images/generations", {"prompt": "a cat", "model": "openai/gpt-image-1", "n": 1_000}),
+        ("/v1/images/generations", {"prompt": "a cat", "model": "openai/gpt-image-1", "n": 0}),
+    ],
+)
+def test_more_answers_than_anybody_gives_are_refused(
+    besieged: Besieged, path: str, more: dict[str, Any]
+) -> None:
+    answer = besieged.post(path, json.dumps(asking(path) | more).encode())
+
+    assert answer.status_code == 400
+    assert "n" in told(answer, path).split()
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1/chat/completions/", "/api/nothing"])
+def test_a_path_of_nothing_is_a_404_in_json(besieged: Besieged, path: str) -> None:
+    answer = besieged.post(path, b"{}")
+
+    assert answer.status_code == 404
+    assert told(answer, path)
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+@pytest.mark.parametrize("model", ["refusing", "blurting"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_key_that_a_vendor_says_again_is_heard_by_nobody(
+    besieged: Besieged, path: str, model: str, stream: bool
+) -> None:
+    asked = asking(path, f"openai/{model}", stream=stream)
+    answer = besieged.post(path, json.dumps(asked).encode())
+    with besieged.gateway.client() as client:
+        metrics = client.get("/metrics").text
+        seen = [client.get(f"/api/plugins/{name}/logs").text for name in ("openai", "_host")]
+        seen += [client.get(place).text for place in ("/api/attempts", "/api/health")]
+
+    assert answer.status_code == (200 if stream and model == "blurting" else 502)
+    written = [one.read_bytes() for one in (besieged.home / "logs").rglob("*") if one.is_file()]
+    assert any(b"openai/" + model.encode() in one for one in written)
+    for text in (answer.text, metrics, *seen, *(one.decode() for one in written)):
+        assert KEY not in text
+        assert base64.b64encode(KEY.encode()).decode() not in text
+        assert besieged.gateway.token not in text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([f"X-Long: {'x' * 100_000}"], id="one long header"),
+        pytest.param([f"X-{n}: {n}" for n in range(200)], id="many headers"),
+        pytest.param([f"X-{n}: {'x' * 6_000}" for n in range(40)], id="many long headers"),
+    ],
+)
+def test_headers_beyond_the_bound_are_refused(besieged: Besieged, lines: list[str]) -> None:
+    with besieged.bounded(16), besieged.connection() as client:
+        client.sendall(besieged.head("/healthz", *lines, method="GET") + b"\r\n")
+        answer = rest(client)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"headers" in answer.partition(b"\r\n\r\n")[2]
+    besieged.settled()
+
+
+def test_requests_sent_ahead_are_answered_or_refused_in_order(besieged: Besieged) -> None:
+    good = besieged.head("/healthz", method="GET") + b"\r\n"
+
+    with besieged.bounded(16), besieged.connection() as client:
+        client.sendall(good * 200)
+        client.shutdown(1)
+        answers = rest(client)
+
+    statuses = [line[9:12] for line in answers.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert {*statuses} <= {b"200", b"503"}
+    besieged.settled()
+
+
+SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        (["Content-Length: 4", "Transfer-Encoding: chunked"], b"0\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked", "Content-Length: 4"], b"0\r\n\r\n" + SMUGGLED),
+        (["Content-Length: 0", f"Content-Length: {len(SMUGGLED)}"], SMUGGLED),
+        ([f"Content-Length: 0, {len(SMUGGLED)}"], SMUGGLED),
+        (["Content-Length: +0"], SMUGGLED),
+        (["Content-Length: 0x0"], SMUGGLED),
+        (["Content-Length: -1"], SMUGGLED),
+        (["Content-Length : 0"], SMUGGLED),
+        (["Transfer-Encoding : chunked"], b"0\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: xchunked"], b"0\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked, identity"], b"0\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked"], b"fffffffffffffffff\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked"], b"0x0\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked"], b"-1\r\n\r\n" + SMUGGLED),
+        (["Transfer-Encoding: chunked"], b"0\n\n" + SMUGGLED),
+        (["X-Folded: a", " Content-Length: 0"], SMUGGLED),
+        (["Host: evil.example", "Content-Length: 0"], SMUGGLED),
+    ],
+)
+def test_a_request_hidden_in_another_one_is_not_answered(
+    besieged: Besieged, lines: list[str], body: bytes
+) -> None:
+    with besieged.connection() as client:
+        client.sendall(besieged.head(CHAT, *lines) + b"\r\n" + body)
+        client.shutdown(1)
+        answers = rest(client)
+
+    assert answers.count(b"HTTP/1.1 ") <= 1
+    assert not answers.startswith(b"HTTP/1.1 200")
+    besieged.keeps_to_itself(answers.decode())
+    besieged.settled()
+
+
+def test_what_is_no_http_at_all_is_refused(besieged: Besieged) -> None:
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"\0" * 500,
+        b"hi\n",
+    ):
+        with besieged.connection() as client:
+            client.sendall(data)
+            client.shutdown(1)
+            answer = rest(client)
+        assert not answer or answer.startswith(b"HTTP/1.1 400 ")
+
+    besieged.settled()
+
+
+def test_no_trace_and_no_key_is_in_the_hosts_own_log(besieged: Besieged) -> None:
+    for path in DIALECTS:
+        besieged.post(path, b"[[[")
+
+    for file in (besieged.home / "logs").rglob("*"):
+        assert not file.is_file() or "Traceback" not in file.read_text()
