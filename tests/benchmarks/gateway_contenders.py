@@ -25,7 +25,7 @@ import psutil
 
 from . import gateway_mock as mock
 from .contest import ROOT
-from .gateway_client import EMBED, IDLE, Load, Timed, request
+from .gateway_client import EMBED, Load, Timed, request
 from .usage import CPU, memory_kib, process_cpu
 
 DEADLINE_S: Final = 120.0  # of a start
@@ -42,33 +42,6 @@ model_list:
     litellm_params: {{model: openai/{embedding}, api_base: "{base}", api_key: sk-none}}
 litellm_settings: {{num_retries: 0, telemetry: false}}
 """
-# At most 64 requests at a time leave one plugin (`egress.outlet`), so idle streams of ours are
-# those of a plugin that says one word and waits, and not the vendor's.
-HOLDING: Final = "holding"
-MANIFEST: Final = """
-manifest = 1
-[plugin]
-name = "holding"
-version = "1.0"
-summary = "Says one word and waits"
-license = "Apache-2.0"
-entry = "holding:Holding"
-sdk = ">=0.1,<0.2"
-[limits]
-concurrency = 1024
-request_timeout = "600s"
-[[models]]
-id = "idle"
-capabilities = ["chat"]
-features = ["streaming"]
-"""
-SOURCE: Final = """
-import asyncio
-class Holding:
-    async def stream_chat(self, request, ctx):
-        yield "word "
-        await asyncio.Event().wait()
-"""
 
 
 class Gateway:
@@ -83,7 +56,7 @@ class Gateway:
         """A load on it."""
         model = mock.EMBEDDING_MODEL if kind == EMBED else mock.MODEL
         if self.name == OURS:
-            model = f"{HOLDING}/idle" if kind == IDLE else f"{PLUGIN}/{model}"
+            model = f"{PLUGIN}/{model}"
         return Load(
             port=self.port,
             kind=kind,
@@ -157,7 +130,7 @@ def vendor() -> Iterator[Gateway]:
 
 
 def stockade_home(folder: Path, port: int) -> Path:
-    """A new home with the `openai` plugin, whose vendor is at this port, and `holding`."""
+    """A new home with the `openai` plugin, whose vendor is at this port."""
     home, rule = folder / "home", f"127.0.0.1:{port}"
 
     def run(*arguments: str, said: str | None = None) -> None:
@@ -176,11 +149,6 @@ def stockade_home(folder: Path, port: int) -> Path:
     run("install", str(ROOT / "plugins" / PLUGIN), "--yes", "--allow-host", rule)
     run("config", "set", PLUGIN, "base_url", f"http://{rule}/v1")
     run("secrets", "set", PLUGIN, "OPENAI_API_KEY", "--host", rule, said="sk-none\n")
-    holding = folder / HOLDING
-    (holding / HOLDING).mkdir(parents=True)
-    (holding / "plugin.toml").write_text(MANIFEST)
-    (holding / HOLDING / "__init__.py").write_text(SOURCE)
-    run("install", str(holding), "--yes")
     return home
 
 

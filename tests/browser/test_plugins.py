@@ -105,7 +105,9 @@ def test_it_shows_what_was_asked_granted_used_and_denied(person: Person, gateway
     denied = person.text("#plugin-live .log")
     assert "other.example.com" in denied
     assert "a line of its own" not in denied
-    assert person.open("/plugins").text("#plugin-busy td:last-child") != "0"
+    line = person.open("/plugins").text("#plugin-busy")
+    assert "enabled" in line, "it has answered: it is more than installed"
+    assert person.text("#plugin-busy td:last-child") != "0"
 
 
 def test_it_shows_the_tier_the_layers_and_live_what_a_worker_takes(

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -46,11 +46,16 @@ class Served:
 
 @contextmanager
 def served(
-    home: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    home: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[Served]:
-    """Serve ``home`` on a free port of loopback while the block runs."""
+    """Serve ``home`` on a free port of loopback while the block runs. ``before`` is a command that
+    starts it in its own stead, as `prlimit` does.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "stockade", "serve", "--port", "0", "--json", *arguments],
+        [*before, sys.executable, "-m", "stockade", "serve", "--port", "0", "--json", *arguments],
         env={**os.environ, "STOCKADE_HOME": str(home), **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,10 +8,8 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.system.besieged import (
@@ -19,15 +17,13 @@ from tests.system.besieged import (
     CHAT,
     DIALECTS,
     KEYRING,
-    MESSAGES,
     MIB,
-    RESPONSES,
     Besieged,
     asking,
+    comes,
     furnish,
     rest,
     told,
-    until,
 )
 from tests.system.served import served
 from tests.system.talking import talking
@@ -131,7 +127,7 @@ def test_a_hundred_megabytes_are_refused_unread(
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     body = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert "larger than" in body["error"]["message"]
+    assert ("1048576 bytes" if path == ALIAS else "larger than") in body["error"]["message"]
     besieged.settled()
 
 
@@ -211,23 +207,26 @@ def test_a_token_lets_in_until_it_is_revoked_and_only_where_it_may(besieged: Bes
         ({"origin": "https://evil.example"}, 403, "origin"),
         ({"origin": "null"}, 403, "origin"),
         ({"sec-fetch-site": "cross-site"}, 403, "origin"),
-        ({"x-stockade-timeout": "soon"}, 400, "x-stockade-timeout"),
-        ({"x-stockade-timeout": "-1"}, 400, "x-stockade-timeout"),
-        ({"x-stockade-timeout": "nan"}, 400, "x-stockade-timeout"),
-        ({"x-stockade-timeout": "1e999"}, 400, "x-stockade-timeout"),
     ],
 )
 def test_a_header_that_may_not_be_is_told_of(
     besieged: Besieged, path: str, headers: dict[str, str], status: int, words: str
 ) -> None:
-    if path == ALIAS and status == 400:
-        pytest.skip("the admin API has no such header")
     answer = besieged.post(path, json.dumps(asking(path)).encode(), headers)
 
     assert answer.status_code == status
     assert words in told(answer, path)
     assert "evil" not in answer.text
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+@pytest.mark.parametrize("said", ["soon", "", "-1", "0", "nan", "inf", "1e999", "86401", "1, 2"])
+def test_a_deadline_that_is_none_is_refused(besieged: Besieged, path: str, said: str) -> None:
+    answer = besieged.post(path, json.dumps(asking(path)).encode(), {"x-stockade-timeout": said})
+
+    assert answer.status_code == 400
+    assert "x-stockade-timeout" in told(answer, path)
 
 
 def _picture(path: str) -> dict[str, Any]:
@@ -302,7 +301,7 @@ def test_more_answers_than_anybody_gives_are_refused(
     assert "n" in told(answer, path).split()
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1/chat/completions/", "/api/nothing"])
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1/chat/completions/x", "/api/nothing"])
 def test_a_path_of_nothing_is_a_404_in_json(besieged: Besieged, path: str) -> None:
     answer = besieged.post(path, b"{}")
 
@@ -324,12 +323,17 @@ def test_a_key_that_a_vendor_says_again_is_heard_by_nobody(
         seen += [client.get(place).text for place in ("/api/attempts", "/api/health")]
 
     assert answer.status_code == (200 if stream and model == "blurting" else 502)
-    written = [one.read_bytes() for one in (besieged.home / "logs").rglob("*") if one.is_file()]
-    assert any(b"openai/" + model.encode() in one for one in written)
-    for text in (answer.text, metrics, *seen, *(one.decode() for one in written)):
+    comes(lambda: any(f"openai/{model}" in one for one in _written(besieged)))
+    for text in (answer.text, metrics, *seen, *_written(besieged)):
         assert KEY not in text
         assert base64.b64encode(KEY.encode()).decode() not in text
         assert besieged.gateway.token not in text
+
+
+def _written(besieged: Besieged) -> list[str]:
+    """What is in all logs."""
+    files = [one for one in (besieged.home / "logs").rglob("*") if one.is_file()]
+    return [one.read_text() for one in files]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +389,6 @@ SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         (["Transfer-Encoding: chunked"], b"-1\r\n\r\n" + SMUGGLED),
         (["Transfer-Encoding: chunked"], b"0\n\n" + SMUGGLED),
         (["X-Folded: a", " Content-Length: 0"], SMUGGLED),
-        (["Host: evil.example", "Content-Length: 0"], SMUGGLED),
     ],
 )
 def test_a_request_hidden_in_another_one_is_not_answered(
@@ -417,9 +420,9 @@ def test_what_is_no_http_at_all_is_refused(besieged: Besieged) -> None:
     besieged.settled()
 
 
-def test_no_trace_and_no_key_is_in_the_hosts_own_log(besieged: Besieged) -> None:
-    for path in DIALECTS:
+def test_no_trace_is_in_any_log(besieged: Besieged) -> None:
+    for path in PATHS:
         besieged.post(path, b"[[[")
+    besieged.settled()
 
-    for file in (besieged.home / "logs").rglob("*"):
-        assert not file.is_file() or "Traceback" not in file.read_text()
+    assert not [text for text in _written(besieged) if "Traceback" in text]

@@ -19,6 +19,7 @@ from .values import Job
 JSON: Final = b"application/json"
 # Answers hold what is of the moment and for one reader alone.
 USUAL: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+UNREAD: Final = (408, 413)  # what of the body is still to come is not read
 Header = tuple[bytes, bytes]
 
 
@@ -48,8 +49,12 @@ def failed(error: HostError) -> Answer:
 
 def refused(unfit: Unfit) -> Answer:
     """Of a request that means nothing here."""
-    allow = ((b"allow", unfit.allow.encode()),) if unfit.allow else ()
-    return Answer(unfit.status, json_of(unfit.failure), allow)
+    headers: tuple[Header, ...] = ()
+    if unfit.allow:
+        headers = ((b"allow", unfit.allow.encode()),)
+    elif unfit.status in UNREAD:
+        headers = ((b"connection", b"close"),)
+    return Answer(unfit.status, json_of(unfit.failure), headers)
 
 
 def start(status: int, headers: Sequence[Header]) -> dict[str, Any]:

@@ -72,8 +72,8 @@ class Runtimes:
                 remedy=f"install it again: stockade install {record.source or record.name}",
             )
         manifest = manifest_of(record)
-        outlet = self._outlet(record, secrets)
         limits = self._settings.within_ceilings(record.limits)
+        outlet = self._outlet(record, secrets, limits.concurrency * limits.workers)
         return PluginRuntime(
             name=record.name,
             version=record.version,
@@ -114,7 +114,7 @@ class Runtimes:
             concurrency=limits.concurrency,
         )
 
-    def _outlet(self, record: Installed, secrets: tuple[StoredSecret, ...]) -> Outlet:
+    def _outlet(self, record: Installed, secrets: tuple[StoredSecret, ...], calls: int) -> Outlet:
         stored = {secret.name: secret for secret in secrets}
         bound = []
         for wanted in record.granted.secrets:
@@ -135,6 +135,7 @@ class Runtimes:
             network=record.granted.network,
             operator_hosts=record.operator_hosts,
             secrets=tuple(bound),
+            calls=calls,
         )
 
 

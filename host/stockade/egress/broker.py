@@ -14,7 +14,7 @@ from stockade_sdk.hosts import HostRule
 
 from .decision import Decision
 from .metering import MaySend, anything_goes
-from .outlet import Outlet, Terms
+from .outlet import AT_A_TIME, MOST_AT_A_TIME, Outlet, Terms
 from .resolve import Lookup, SystemLookups
 from .routes import Forbidden
 from .secrets import BoundSecret, Keyring
@@ -80,12 +80,14 @@ class Broker:
         network: tuple[HostRule, ...] = (),
         operator_hosts: tuple[HostRule, ...] = (),
         secrets: tuple[BoundSecret, ...] = (),
+        calls: int = 0,
     ) -> Outlet:
         """One plugin's way out under one grant. A changed grant or secret is a new outlet.
 
         `network` is what the manifest was granted, `operator_hosts` what the operator allowed
-        besides: only an exact rule there opens an internal address or plain http. Close the outlet
-        (`aclose`) when its plugin stops.
+        besides: only an exact rule there opens an internal address or plain http. `calls` is how
+        many its workers take at a time, all together: so many requests may be under way. Close the
+        outlet (`aclose`) when its plugin stops.
         """
         proxy = self._terms.network.proxy
         outlet = Outlet(
@@ -94,6 +96,7 @@ class Broker:
             Keyring(plugin, secrets, unsaid=proxy.secrets if isinstance(proxy, Proxy) else ()),
             self._lookup or SystemLookups(),
             self._terms,
+            min(max(AT_A_TIME, calls), MOST_AT_A_TIME),
         )
         self._outlets = [one for one in self._outlets if not one.is_closed]
         self._outlets.append(outlet)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outlet", "Terms"]
 
-AT_A_TIME: Final = 64  # requests of one outlet
+AT_A_TIME: Final = 64  # requests of one outlet, where its plugin takes no more calls than that
+MOST_AT_A_TIME: Final = 1_024  # each is a connection, and a descriptor of the host's
 TUNNEL_OPENING_S: Final = 10.0  # for a tunnel's CONNECT request, and again for its ClientHello
 TUNNEL_TOTAL_S: Final = 3600.0
 TUNNEL_BODIES: Final = 16  # a tunnel lives for many requests: so many of the largest bodies
@@ -75,12 +76,19 @@ class Outlet:
     """Requests of one plugin under one grant. `placeholders` are what it gets for its secrets."""
 
     def __init__(
-        self, plugin: str, grant: Grant, keyring: Keyring, lookup: Lookup, terms: Terms
+        self,
+        plugin: str,
+        grant: Grant,
+        keyring: Keyring,
+        lookup: Lookup,
+        terms: Terms,
+        at_a_time: int = AT_A_TIME,
     ) -> None:
         self._plugin, self._grant, self._keyring = plugin, grant, keyring
         self._terms = terms
         self._routes = Routes(grant, lookup, terms.forbidden, terms.network)
-        self._slots = anyio.Semaphore(AT_A_TIME, fast_acquire=True)
+        self._at_a_time = at_a_time
+        self._slots = anyio.Semaphore(at_a_time, fast_acquire=True)
         self._client: Client | None = None
         self._translate: Callable[[Exception, Target, Waits], ProviderError | None] | None = None
         self._tunnels: set[Tunnels] = set()
@@ -225,8 +233,8 @@ class Outlet:
                 await self._slots.acquire()
             if scope.cancelled_caught:
                 raise _late(
-                    f"{AT_A_TIME} requests of plugin {self._plugin!r} were under way for all of "
-                    f"{timeout_s:g} s"
+                    f"{self._at_a_time} requests of plugin {self._plugin!r} were under way for "
+                    f"all of {timeout_s:g} s"
                 ) from None
 
     async def _send(

@@ -40,8 +40,12 @@ class PluginDesk(Desk):
     """See `admin.Operator`, "plugins"."""
 
     async def plugins(self) -> Sequence[v.Plugin]:
-        """In the order of their installation."""
-        return await self._rows(self._found().knowledge.records)
+        """In the order of their installation; each as it is stored by now: a worker's first start
+        and its last one change that, and are no change of what is installed.
+        """
+        known = self._found().knowledge.records
+        stored = {one.name: one for one in await anyio.to_thread.run_sync(self._host().state.list)}
+        return await self._rows([stored[one.name] for one in known if one.name in stored])
 
     async def plugin(self, name: str) -> v.Detail:
         """Raises NotInstalled."""
