@@ -55,14 +55,19 @@ def vendor() -> Iterator[Talking]:
         yield vendor
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_asked(vendor: Talking) -> None:
+    vendor.forget()
+
+
 @pytest.fixture
 def home(tmp_path: Path, vendor: Talking) -> Path:
-    vendor.forget()
     return furnish(tmp_path, vendor)
 
 
-@pytest.fixture
-def besieged(home: Path, vendor: Talking) -> Iterator[Besieged]:
+@pytest.fixture(scope="module")
+def besieged(tmp_path_factory: pytest.TempPathFactory, vendor: Talking) -> Iterator[Besieged]:
+    home = furnish(tmp_path_factory.mktemp("besieged"), vendor)
     with served(home, environment=KEYRING) as gateway:
         yield Besieged(gateway, vendor)
         said = gateway.stop()
@@ -255,21 +260,23 @@ def test_a_worker_killed_within_its_stream_is_told_of_in_the_stream(
     besieged.settled()
 
 
-@pytest.mark.parametrize("path", DIALECTS)
-def test_a_gateway_that_must_end_says_so_in_its_streams(besieged: Besieged, path: str) -> None:
-    asked = asking(path, "holding/default", stream=True)
-    with (
-        besieged.gateway.client() as client,
-        client.stream("POST", path, json=asked) as stream,
-    ):
-        pieces = stream.iter_text()
-        text = next(piece for piece in pieces if "word" in piece)
+def test_a_gateway_that_must_end_says_so_in_its_streams(home: Path, vendor: Talking) -> None:
+    with served(home, environment=KEYRING) as gateway, contextlib.ExitStack() as stack:
+        besieged = Besieged(gateway, vendor)
+        clients = {path: stack.enter_context(besieged.connection()) for path in DIALECTS}
+        for path, client in clients.items():
+            client.sendall(besieged.request(path, asking(path, "holding/default", stream=True)))
+        begun = {path: until(client, b"word") for path, client in clients.items()}
         children = besieged.pids()
-        besieged.gateway.process.send_signal(signal.SIGTERM)
-        text += "".join(pieces)
-    besieged.gateway.stop()
+        gateway.process.send_signal(signal.SIGTERM)
+        said = {path: (begun[path] + rest(client)).decode() for path, client in clients.items()}
+        stderr = gateway.stop()
 
-    assert "shutting down" in failure_in(text, path)
+    for path, text in said.items():
+        assert "shutting down" in failure_in(text, path)
+        assert text.endswith("\r\n0\r\n\r\n")  # the end, and not a cut
+    assert "Traceback" not in stderr
+    assert gateway.process.returncode == 0
     assert children
     comes(lambda: all(is_gone(pid) for pid in children))
 

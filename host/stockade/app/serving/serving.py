@@ -150,6 +150,7 @@ class _Made:
     async def renew(self) -> None:
         """See `Serving.reload`."""
         await self._generations.renew()
+        gc.unfreeze()  # the host before is to be collected once it has ended
 
     def _current(self) -> Host:
         return self._generations.current
