@@ -15,13 +15,13 @@ from typing import Any, Final, TypeVar
 from selenium.common.exceptions import (
     NoSuchElementException,
     StaleElementReferenceException,
+    WebDriverException,
 )
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system.served import Served
@@ -85,6 +85,19 @@ def browsing(profile: Path) -> Iterator[Chrome]:
         yield driver
     finally:
         driver.quit()
+
+
+def gone(element: WebElement) -> bool:
+    """Whether its page has been left."""
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    except WebDriverException as error:  # asked for in the very moment in which it goes
+        if "does not belong to the document" in str(error):
+            return True
+        raise
+    return False
 
 
 class Person:
@@ -173,7 +186,7 @@ class Person:
         """Do what leads to another page, and be there."""
         page = self.driver.find_element(By.TAG_NAME, "html")
         act()
-        self.waits.until(staleness_of(page))
+        self.until(lambda: gone(page))
         self.waits.until(
             lambda driver: driver.execute_script("return document.readyState") == "complete"
         )

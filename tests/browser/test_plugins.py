@@ -13,6 +13,7 @@ from stockade.settings import Home
 from stockade.state import State
 from tests.browser.browsing import Person
 from tests.system.served import Served
+from tests.system.upstreams import Upstreams
 
 MANIFEST = """
 manifest = 1
@@ -26,7 +27,7 @@ sdk = ">=0.1,<0.2"
 id = "m"
 capabilities = ["chat"]
 [permissions]
-network = ["api.example.com", "127.0.0.1:9"]
+network = ["api.example.com", "127.0.0.1:9", "VENDOR"]
 """
 CODE = """
 import time
@@ -51,12 +52,12 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams) -> Path:
     """A home with one plugin that does as it is told."""
     folder = tmp_path_factory.mktemp("host")
     source = folder / "busy"
     (source / "busy_provider").mkdir(parents=True)
-    (source / "plugin.toml").write_text(MANIFEST)
+    (source / "plugin.toml").write_text(MANIFEST.replace("VENDOR", str(upstreams.sink.rule)))
     (source / "busy_provider" / "__init__.py").write_text(CODE)
     home = Home(folder / "home")
     home.ensure()
@@ -89,15 +90,18 @@ def pids(gateway: Served) -> list[int]:
         return [worker["pid"] for worker in client.get("/api/workers").json() if worker["pid"]]
 
 
-def test_it_shows_what_was_asked_granted_used_and_denied(person: Person, gateway: Served) -> None:
-    tell(gateway, "reach http://127.0.0.1:9/")  # allowed; nobody is there
+def test_it_shows_what_was_asked_granted_used_and_denied(
+    person: Person, gateway: Served, upstreams: Upstreams
+) -> None:
+    tell(gateway, f"reach {upstreams.sink.url}busy/v1/models")
     tell(gateway, "reach https://other.example.com/")  # never granted
     tell(gateway, "say a line of its own")
     person.open("/plugins/busy")
 
     assert "yes" in row(person, "network:api.example.com")
     assert "never" in row(person, "network:api.example.com")
-    assert "1 \N{MULTIPLICATION SIGN}" in row(person, "network:127.0.0.1:9")
+    used = f"network:{upstreams.sink.rule}"  # counted when the exchange is over: after the answer
+    person.until(lambda: "1 \N{MULTIPLICATION SIGN}" in row(person.open("/plugins/busy"), used))
     log = person.text("#plugin-live .log")
     assert "a line of its own" in log
     assert "other.example.com" in log

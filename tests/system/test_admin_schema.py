@@ -40,7 +40,7 @@ positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 
 [[operations]]
 include-operation-id = "logs"
-parameters = { "query.follow" = false }
+parameters = { "query.follow" = "false" }
 """
 NAMED: Final = """
 [[operations]]

@@ -108,7 +108,7 @@ def test_no_warning_is_made_of_a_code_that_cannot_be_found() -> None:
                 if not texts or any("{}" in text and text not in SPELLED_OUT for text in texts):
                     unknown.add(f"{place(file)}: {ast.unparse(first)}")
 
-    # `Notes.add` itself, whose callers are looked at, and the gateway, which cuts what it passes on.
+    # `Notes.add` itself, whose callers are looked at; the gateway, which cuts what it passes on.
     assert unknown == {
         "sdk/stockade_sdk/dialects/overlay.py: code",
         "host/stockade/gateway/failures.py: one.code[:MAX_WARNING_CHARS]",

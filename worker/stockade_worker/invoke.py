@@ -78,6 +78,8 @@ class Invocations:
                 await answered(unary, Method.CHAT.value, decoded(unary, call), ctx)
             ):
                 emit.add(event)
+                if emit.full:
+                    await emit.room()
             return
         bound = self.bound(Method.STREAM_CHAT.value)
         plain = PlainText(emit.add)

@@ -257,23 +257,31 @@ class Worker:
 
     async def _stream(self, call: wire.Call) -> None:
         stream = self._streams[call.id] = Stream(call, self._session, self.send_bytes, self._loop)
+        error: ErrorInfo | None
+        try:
+            error = await self._streamed(call, stream)
+        except asyncio.CancelledError:
+            error = CANCELLED
+        del self._streams[call.id]
+        answer = None if error is None else self._session.fail(call.id, error)
+        if answer is not None:
+            self.send_bytes(answer)
+
+    async def _streamed(self, call: wire.Call, stream: Stream) -> ErrorInfo | None:
+        """Why it failed; what was said before is sent first."""
         error: ErrorInfo | None = None
         try:
             invocations, surroundings = self._ready()
             context = surroundings.context(call.id, call.timeout_ms / 1000)
             await invocations.stream(call, context, stream)
-            self._tell()
-            stream.flush(last=True)
         except asyncio.CancelledError:
-            error = CANCELLED
+            raise
         except BaseException as raised:  # noqa: BLE001  # as above
-            stream.flush()  # what was said before the failure was said
             error = failure(raised, call.method)
-            self._tell()
-        del self._streams[call.id]
-        answer = None if error is None else self._session.fail(call.id, error)
-        if answer is not None:
-            self.send_bytes(answer)
+        self._tell()
+        await stream.room()
+        stream.flush(last=error is None)
+        return error
 
     def _ready(self) -> tuple[Invocations, Surroundings]:
         assert self._invocations is not None  # the host loads before it calls

@@ -53,9 +53,14 @@ class Stream:
             self._loop.call_soon(self.flush)
 
     def flush(self, last: bool = False) -> None:
-        """Send what was taken."""
+        """Send what was taken; without credit it is kept until some comes. The ``last`` is sent in
+        any case: wait for :meth:`room` before it.
+        """
         self._scheduled = False
         if not self._events and not last:
+            return
+        if not last and not self._session.may_send(self._call.id):
+            self.full = True
             return
         events, self._events, self._chars = self._events, [], 0
         answer: bytes | None
@@ -76,7 +81,9 @@ class Stream:
         self.full = False
 
     def credited(self) -> None:
-        """Credit came."""
+        """Credit came: what was kept goes first."""
+        if not self._scheduled:
+            self.flush()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 

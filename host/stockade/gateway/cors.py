@@ -13,7 +13,7 @@ from typing import Final
 Header = tuple[bytes, bytes]
 
 METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-EXPOSED: Final = b"x-request-id, request-id, x-stockade-attempts, retry-after"
+EXPOSED: Final = b"x-request-id, request-id, x-stockade-attempts, x-stockade-warnings, retry-after"
 MAX_AGE_S: Final = b"600"  # the longest that Chromium keeps it is 7200
 # Clients send headers of their own (x-stainless-..., anthropic-...): any name will do.
 NAMES: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2048}")

@@ -35,7 +35,7 @@ from .child import REAP_S, Child, Exit, OnLine, Stream
 REQUEST: Final = struct.Struct(FORK_REQUEST)
 REPLY: Final = struct.Struct(FORK_REPLY)
 START: Final = "stockade_worker/start.py"
-BASE_FD: Final = 200  # at least: below are the places of a worker's own descriptors
+BASE_FD: Final = 100  # at least: below are the places of a worker's own descriptors
 FORK_S: Final = 10.0  # for a nursery to start and to fork: it has 60 ms of work to do
 
 
