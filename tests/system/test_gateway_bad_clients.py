@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import psutil
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from stockade.settings import Home
 from tests.system.besieged import (
@@ -225,20 +227,36 @@ def test_with_128_descriptors_each_of_600_streams_has_an_answer(
     with served(home, environment=KEYRING, before=few) as gateway:
         besieged = Besieged(gateway, vendor)
         asked = besieged.request(CHAT, asking(CHAT, "holding/default", stream=True))
-        with contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(besieged.connection()) for _ in range(600)]
-            for client in clients:
-                with contextlib.suppress(ConnectionError):  # answered before it asked
-                    client.sendall(asked)
-            heads = [_first_line(client) for client in clients]
+        heads = anyio.run(_crowd, besieged.port, asked, 600)
         besieged.settled()
 
     assert {*heads} == {b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Service Unavailable"}
     assert heads.count(b"HTTP/1.1 200 OK") >= 8
 
 
-def _first_line(client: socket.socket) -> bytes:
-    return until(client, b"\r\n").partition(b"\r\n")[0]
+async def _crowd(port: int, asked: bytes, size: int) -> list[bytes]:
+    """What so many streams that are asked for at once, and stay open, begin with."""
+    heads: list[bytes] = []
+    everyone = anyio.Event()
+
+    async def asks() -> None:
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            with contextlib.suppress(anyio.BrokenResourceError):  # it was answered already
+                await stream.send(asked)
+            reading = BufferedByteReceiveStream(stream)
+            try:
+                heads.append(await reading.receive_until(b"\r\n", 1_000))
+            except (anyio.IncompleteRead, anyio.BrokenResourceError):
+                heads.append(b"")
+            if len(heads) == size:
+                everyone.set()
+            await everyone.wait()
+
+    with anyio.fail_after(50):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(size):
+                tasks.start_soon(asks)
+    return heads
 
 
 def test_a_worker_killed_within_its_streams_is_told_of_in_each(home: Path, vendor: Talking) -> None:

@@ -178,7 +178,7 @@ async def crowd(port: int) -> list[int]:
     async def asks() -> None:
         async with client(port) as one:
             await one.send(request("/v1/events"))
-            head = await one.answer(head_only=True)
+            head = await one.answer(head_only=True)  # of 600, each has to wait
             statuses.append(head.status)
             if len(statuses) == 600:
                 everyone.set()
