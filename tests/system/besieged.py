@@ -20,12 +20,13 @@ from stockade.settings import Home
 from stockade.state import Secrets, State
 from stockade_sdk.hosts import HostRule
 from tests.system import plugin_samples
-from tests.system.served import Served
+from tests.system.served import Served, served
 from tests.system.talking import Talking
 from tests.system.upstreams import KEY, PLUGINS
 
 MIB = 1024 * 1024
 SOON_S = 20.0
+CALM_S = 0.7
 WORDS = {"role": "user", "content": "hello there"}
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 DIALECTS = (CHAT, RESPONSES, MESSAGES)
@@ -107,7 +108,16 @@ class Besieged:
                 asked = asking(CHAT, model, stream=True)
                 with client.stream("POST", CHAT, json=asked) as stream:
                     next(stream.iter_lines())
+        self._until_calm()
         self.calm = self.descriptors
+
+    def _until_calm(self) -> None:
+        """Until it has started nothing for a while: the nursery forks one child ahead."""
+        pids, since = self.pids(), time.monotonic()
+        while time.monotonic() - since < CALM_S:
+            time.sleep(0.02)
+            if (now := self.pids()) != pids:
+                pids, since = now, time.monotonic()
 
     @property
     def descriptors(self) -> int:
@@ -187,6 +197,17 @@ class Besieged:
         return {child.pid for child in self.process.children(recursive=True)}
 
 
+@contextlib.contextmanager
+def besieging(folder: Path, vendor: Talking) -> Iterator[Besieged]:
+    """A gateway over a new home while the block runs; it ends as it should, and without a word."""
+    with served(furnish(folder, vendor), environment=KEYRING) as gateway:
+        yield Besieged(gateway, vendor)
+        said = gateway.stop()
+    assert "Traceback" not in said
+    assert KEY not in said
+    assert gateway.process.returncode == 0
+
+
 def comes(fact: Callable[[], bool], within: float = SOON_S) -> None:
     """Wait for what nobody tells of."""
     deadline = time.monotonic() + within
@@ -218,3 +239,10 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def worker_of(besieged: Besieged, plugin: str) -> int:
+    """The process that runs a plugin, which has one."""
+    with besieged.gateway.client() as client:
+        (row,) = [row for row in client.get("/api/workers").json() if row["plugin"] == plugin]
+    return int(row["pid"])

@@ -1,45 +1,37 @@
-"""Clients that are slow, do not read or leave; workers and gateways that are killed: what it costs,
-whether the vendor hears of it, and whether others are served meanwhile.
+"""Clients that are slow, do not read, leave or are many: what they cost, whether their vendor hears
+of it, and whether others are served meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
-import socket
 import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
-import psutil
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from stockade.settings import Home
 from tests.system.besieged import (
     CHAT,
     DIALECTS,
     KEYRING,
-    MESSAGES,
     MIB,
-    RESPONSES,
     Besieged,
     asking,
+    besieging,
     comes,
     furnish,
-    is_gone,
     rest,
     told,
     until,
+    worker_of,
 )
 from tests.system.served import served
 from tests.system.talking import Talking, talking
-from tests.system.upstreams import KEY
 
 PROMPT_S = 0.25  # the contract's bound between a client's leaving and its vendor's hearing of it
 SLOW_HEADS = 200
@@ -69,35 +61,8 @@ def home(tmp_path: Path, vendor: Talking) -> Path:
 
 @pytest.fixture(scope="module")
 def besieged(tmp_path_factory: pytest.TempPathFactory, vendor: Talking) -> Iterator[Besieged]:
-    home = furnish(tmp_path_factory.mktemp("besieged"), vendor)
-    with served(home, environment=KEYRING) as gateway:
-        yield Besieged(gateway, vendor)
-        said = gateway.stop()
-    assert "Traceback" not in said
-    assert KEY not in said
-    assert gateway.process.returncode == 0
-
-
-def events(text: str) -> list[Any]:
-    """The JSON of a stream's events."""
-    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
-    return [json.loads(line) for line in lines if line != "[DONE]"]
-
-
-def failure_in(text: str, path: str) -> str:
-    """What the last event of a broken stream says, which must not look whole."""
-    assert "[DONE]" not in text
-    last = events(text)[-1]
-    if path == MESSAGES:
-        assert last["type"] == "error"
-        assert "message_stop" not in text
-        return str(last["error"]["message"])
-    if path == RESPONSES:
-        assert "response.completed" not in text
-        assert last["type"] in ("error", "response.failed")
-        error = last["response"]["error"] if last["type"] == "response.failed" else last
-        return str(error["message"])
-    return str(last["error"]["message"])
+    with besieging(tmp_path_factory.mktemp("besieged"), vendor) as besieged:
+        yield besieged
 
 
 def test_two_hundred_slow_heads_hold_up_nobody_and_end(besieged: Besieged) -> None:
@@ -132,7 +97,7 @@ def test_clients_that_never_read_stop_the_vendor_and_are_cut_off(
     besieged: Besieged, vendor: Talking
 ) -> None:
     asked = besieged.request(CHAT, asking(CHAT, "openai/endless", stream=True))
-    worker = _worker(besieged, "openai")
+    worker = worker_of(besieged, "openai")
     with besieged.bounded(64), contextlib.ExitStack() as stack:
         clients = [stack.enter_context(besieged.connection(4_096)) for _ in range(UNREAD)]
         for client in clients:
@@ -144,7 +109,7 @@ def test_clients_that_never_read_stop_the_vendor_and_are_cut_off(
         besieged.answers(within=5)
 
     assert stalled >= 2  # of the 3 s that it may leave a stream unread: others were served in them
-    assert _worker(besieged, "openai") == worker
+    assert worker_of(besieged, "openai") == worker
     assert vendor.sent["endless"] <= UNREAD * UNREAD_MIB * MIB
     besieged.settled()
 
@@ -257,88 +222,3 @@ async def _crowd(port: int, asked: bytes, size: int) -> list[bytes]:
             for _ in range(size):
                 tasks.start_soon(asks)
     return heads
-
-
-def test_a_worker_killed_within_its_streams_is_told_of_in_each(home: Path, vendor: Talking) -> None:
-    with served(home, environment=KEYRING) as gateway, contextlib.ExitStack() as stack:
-        besieged = Besieged(gateway, vendor)
-        clients = _held(besieged, stack)
-        begun = {path: until(client, b"word") for path, client in clients.items()}
-        psutil.Process(_worker(besieged, "holding")).kill()
-        said = {path: (begun[path] + _whole(client)).decode() for path, client in clients.items()}
-        again = _held(besieged, stack)
-        answers = [until(client, b"word") for client in again.values()]
-        besieged.answers()
-
-    for path, text in said.items():
-        assert failure_in(text, path)
-        besieged.keeps_to_itself(text)
-    assert all(b"word" in answer for answer in answers)
-
-
-def _held(besieged: Besieged, stack: contextlib.ExitStack) -> dict[str, socket.socket]:
-    """A stream of each dialect that was asked for at the plugin which holds its streams."""
-    clients = {path: stack.enter_context(besieged.connection()) for path in DIALECTS}
-    for path, client in clients.items():
-        client.sendall(besieged.request(path, asking(path, "holding/default", stream=True)))
-    return clients
-
-
-def _whole(client: socket.socket) -> bytes:
-    """What comes until the stream's end, which its last chunk says."""
-    return until(client, b"\r\n0\r\n\r\n")
-
-
-def _worker(besieged: Besieged, plugin: str) -> int:
-    with besieged.gateway.client() as client:
-        (row,) = [row for row in client.get("/api/workers").json() if row["plugin"] == plugin]
-    return int(row["pid"])
-
-
-def test_a_gateway_that_must_end_says_so_in_its_streams(home: Path, vendor: Talking) -> None:
-    with served(home, environment=KEYRING) as gateway, contextlib.ExitStack() as stack:
-        besieged = Besieged(gateway, vendor)
-        clients = _held(besieged, stack)
-        begun = {path: until(client, b"word") for path, client in clients.items()}
-        children = besieged.pids()
-        gateway.process.send_signal(signal.SIGTERM)
-        said = {path: (begun[path] + rest(client)).decode() for path, client in clients.items()}
-        stderr = gateway.stop()
-
-    for path, text in said.items():
-        assert "shutting down" in failure_in(text, path)
-        assert text.endswith("\r\n0\r\n\r\n")  # the end, and not a cut
-    assert "Traceback" not in stderr
-    assert gateway.process.returncode == 0
-    assert children
-    comes(lambda: all(is_gone(pid) for pid in children))
-
-
-def test_a_gateway_that_is_killed_leaves_nothing_and_the_next_one_takes_over(
-    home: Path, vendor: Talking
-) -> None:
-    control = Home(home).control_socket
-    with served(home, environment=KEYRING) as killed:
-        besieged = Besieged(killed, vendor)
-        asked = besieged.request(CHAT, asking(CHAT, "openai/word", stream=True))
-        with besieged.connection() as client:
-            client.sendall(asked)
-            until(client, b"word")
-            children = besieged.pids()
-            vendor.forget()
-            killed.process.kill()
-            rest(client)
-        vendor.until_left()
-        killed.process.wait()
-        comes(lambda: all(is_gone(pid) for pid in children))
-        left_behind = control.exists()
-
-    with served(home, environment=KEYRING) as gateway:
-        again = Besieged(gateway, vendor)
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(control))) as operator:
-            status = operator.get("http://localhost/api/status")
-        again.settled()
-
-    assert len(children) >= 2  # the nursery, and the plugins' workers
-    assert left_behind  # else there was nothing to take over
-    assert status.json()["pid"] == gateway.process.pid

@@ -14,22 +14,23 @@ __all__ = ["Later"]
 class Later:
     """Stands for the ASGI application that ``make`` gives; ``make`` blocks, so a thread runs it.
 
-    The settings page costs a third of a second to load, and nobody's first answer waits for that.
+    The settings page and the admin API take longer to load than all that answers a chat, and
+    nobody's first answer waits for them.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._making = anyio.Lock()
-        self._made: Any = None
+        self.made: Any = None  # None until then
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request."""
-        if self._made is None:
+        if self.made is None:
             await self.ready()
-        await self._made(scope, receive, send)
+        await self.made(scope, receive, send)
 
     async def ready(self) -> None:
         """Make it, if it was not made yet."""
         async with self._making:
-            if self._made is None:
-                self._made = await anyio.to_thread.run_sync(self._make)
+            if self.made is None:
+                self.made = await anyio.to_thread.run_sync(self._make)

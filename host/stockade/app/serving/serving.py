@@ -19,7 +19,6 @@ import anyio.to_thread
 
 import stockade
 from stockade.admin import Caller, Tokens, new_token
-from stockade.admin.application import AdminApp, admin_app
 from stockade.app.background import Background
 from stockade.app.host import Host
 from stockade.app.operating import Operating
@@ -102,6 +101,7 @@ class _Made:
         self._watching = Watching(self._current, self._figures)
         self._open: Connections | None = None
         self._door: Door
+        self._admin: Later
         self._page: Later
         self.tokens = Tokens(self._uses.used)
         self._generations = Generations(self._opened, settings.gateway.drain_s)
@@ -125,9 +125,9 @@ class _Made:
                 uses=self._watching.uses,
             )
         )
-        admin = admin_app(operating, stockade.__version__)
-        self._door = self._made_door(operating, admin)
-        owners = OwnersOnly(admin, _descriptor, os.geteuid())
+        self._admin = Later(partial(_made_admin, operating))
+        self._door = self._made_door(operating)
+        owners = OwnersOnly(self._admin, _descriptor, os.geteuid())
         await stack.enter_async_context(listening(owners, [control.socket], gateway))
         self._open = await stack.enter_async_context(
             listening(
@@ -135,7 +135,7 @@ class _Made:
                 list(self._bound.sockets),
                 gateway,
                 tls=self._bound.tls,
-                drain=self._drained(admin),
+                drain=self._drained,
                 heard=self._watching.heard,
             )
         )
@@ -144,7 +144,9 @@ class _Made:
     async def _prepare(self) -> None:
         """What somebody will ask for, once the first requests had their answers."""
         await anyio.sleep(PREPARE_AFTER_S)
+        await self._admin.ready()
         await self._page.ready()
+        await anyio.to_thread.run_sync(_warm_up_page)
         gc.freeze()  # what is loaded stays: later collections need not walk it
 
     async def renew(self) -> None:
@@ -162,13 +164,13 @@ class _Made:
                 host.own_ports.add(one.getsockname()[1])
             yield host
 
-    def _made_door(self, operating: Operating, admin: AdminApp) -> Door:
+    def _made_door(self, operating: Operating) -> Door:
         gateway = self._settings.gateway
         front = Front(self._current)
         secure = self._bound.scheme == "https"
         self._page = Later(partial(_made_page, operating, self.tokens, secure=secure))
         mounts: Mapping[str, tuple[Any, str | None]] = {
-            "api": (admin, "admin"),
+            "api": (self._admin, "admin"),
             "metrics": (metrics(self._watching.metrics.scrape), "use"),
             "healthz": (healthz(), None),
             "readyz": (readyz(lambda: "it is stopping" if self._door.draining else front.ready()),
@@ -178,12 +180,10 @@ class _Made:
         visitors = Visitors((gateway.host, *gateway.hosts), self._bound.scheme, gateway.origins)
         return Door(gateway, self.tokens, routes_of(front), mounts, visitors, self._watching.heard)
 
-    def _drained(self, admin: AdminApp) -> Callable[[], Any]:
-        async def drained() -> None:
-            admin.end()
-            await self._door.drained()
-
-        return drained
+    async def _drained(self) -> None:
+        if self._admin.made is not None:
+            self._admin.made.end()  # nobody waits for a log that is followed
+        await self._door.drained()
 
     def _figures(self) -> GatewayFigures:
         opened = () if self._open is None else self._open.open
@@ -197,13 +197,23 @@ class _Made:
         self._current().state.tokens.used(names)
 
 
-def _made_page(operating: Operating, tokens: Tokens, *, secure: bool) -> Any:
-    """The settings page, ready to be shown."""
-    from stockade.page import page_app, warm_up
+def _made_admin(operating: Operating) -> Any:
+    from stockade.admin.application import admin_app
 
-    made = page_app(operating, tokens, random=os.urandom, clock=time.time, secure=secure)
+    return admin_app(operating, stockade.__version__)
+
+
+def _made_page(operating: Operating, tokens: Tokens, *, secure: bool) -> Any:
+    from stockade.page import page_app
+
+    return page_app(operating, tokens, random=os.urandom, clock=time.time, secure=secure)
+
+
+def _warm_up_page() -> None:
+    """Compile what no view has needed so far."""
+    from stockade.page import warm_up
+
     warm_up()
-    return made
 
 
 def _descriptor(scope: Mapping[str, Any]) -> int:
