@@ -188,7 +188,8 @@ async def test_a_page_that_was_allowed_is_told_so_before_and_with_each_answer() 
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == APP
         exposed = answer.headers["access-control-expose-headers"].split(", ")
-        assert {"x-request-id", "request-id", "x-stockade-attempts", "retry-after"} == set(exposed)
+        ours = {"x-stockade-attempts", "x-stockade-warnings"}
+        assert {"x-request-id", "request-id", "retry-after", *ours} == set(exposed)
         assert answer.headers["vary"] == "Origin"
         assert "access-control-allow-credentials" not in answer.headers
     assert without.headers["vary"] == "Origin"
