@@ -31,6 +31,8 @@ COLUMNS = (
     "granted",
     "operator_hosts",
     "limits",
+    "signer",
+    "packages",
 )
 
 
@@ -42,7 +44,9 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` names the folder in the store, `tree` is over its built form (compiled files included),
     `environment` names the folder of its own packages ("" for none). `manifest` is its text,
-    `installed_at` seconds since 1970. `limits` are the manifest's, before ceilings.
+    `installed_at` seconds since 1970. `limits` are the manifest's, before ceilings. `signer` is the
+    fingerprint of the key that signed it, "" for none; `packages` are its own, one line each as
+    `name==version --hash=sha256:...` has it.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     granted: Permissions = Permissions()
     operator_hosts: tuple[HostRule, ...] = ()
     limits: Limits = Limits()
+    signer: str = ""
+    packages: tuple[str, ...] = ()
     config: dict[str, ConfigValue] = {}
 
     def __post_init__(self) -> None:
@@ -85,6 +91,7 @@ def to_row(plugin: Installed) -> tuple[object, ...]:
         "granted": json.dumps(permissions_to_json(plugin.granted)),
         "operator_hosts": json.dumps([str(rule) for rule in plugin.operator_hosts]),
         "limits": json.dumps(msgspec.to_builtins(plugin.limits)),
+        "packages": json.dumps(plugin.packages),
     }
     return tuple(values[name] for name in COLUMNS)
 
@@ -102,5 +109,6 @@ def from_row(row: tuple[Any, ...]) -> Installed:
     hosts = msgspec.json.decode(values["operator_hosts"], type=list[str])
     values["operator_hosts"] = tuple(HostRule.parse(text) for text in hosts)
     values["limits"] = msgspec.json.decode(values["limits"], type=Limits)
+    values["packages"] = msgspec.json.decode(values["packages"], type=tuple[str, ...])
     values["config"] = msgspec.json.decode(values["config"] or "{}", type=dict[str, ConfigValue])
     return Installed(**values)

@@ -184,8 +184,41 @@ _THIRD = (
     ) STRICT""",
 )
 
+_FOURTH = (
+    "ALTER TABLE plugins ADD COLUMN signer TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE plugins ADD COLUMN packages TEXT NOT NULL DEFAULT '[]'",
+    # What an upgrade replaced, for `rollback`: the row as it was, and its configuration.
+    """CREATE TABLE plugin_versions (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL REFERENCES plugins (name) ON DELETE CASCADE,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        tree TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        state TEXT NOT NULL,
+        last_error TEXT,
+        manifest TEXT NOT NULL,
+        source TEXT NOT NULL,
+        trust TEXT NOT NULL,
+        installed_at REAL NOT NULL,
+        granted TEXT NOT NULL,
+        operator_hosts TEXT NOT NULL,
+        limits TEXT NOT NULL,
+        signer TEXT NOT NULL,
+        packages TEXT NOT NULL,
+        config TEXT NOT NULL,
+        replaced_at REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX plugin_versions_by_name ON plugin_versions (name, id)",
+    """CREATE TABLE trusted_keys (
+        name TEXT PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        added_at REAL NOT NULL
+    ) STRICT""",
+)
+
 # The n-th makes version n + 1 out of n.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 VERSION = len(MIGRATIONS)
 _TABLES = frozenset(
     found[1]
@@ -235,7 +268,9 @@ def _version(connection: sqlite3.Connection) -> int:
         if {"plugins", "removals"} <= names:
             if "model_aliases" not in names:
                 return 1
-            return 3 if "tokens" in names else 2
+            if "tokens" not in names:
+                return 2
+            return 4 if "trusted_keys" in names else 3
     return found
 
 
