@@ -41,6 +41,7 @@ UNREAD = 8
 # What the kernel keeps of one stream between the vendor and the client, at the most: four buffers
 # (tcp(7): 4 and 6 MiB at each of two connections), and what the gateway holds itself.
 UNREAD_MIB = 24
+FEW = ("prlimit", "--nofile=128:128")
 
 
 @pytest.fixture(scope="module")
@@ -188,8 +189,7 @@ def _memory(besieged: Besieged) -> int:
 def test_with_128_descriptors_each_of_600_streams_has_an_answer(
     home: Path, vendor: Talking
 ) -> None:
-    few = ("prlimit", "--nofile=128:128")
-    with served(home, environment=KEYRING, before=few) as gateway:
+    with served(home, environment=KEYRING, before=FEW) as gateway:
         besieged = Besieged(gateway, vendor)
         asked = besieged.request(CHAT, asking(CHAT, "holding/default", stream=True))
         heads = anyio.run(_crowd, besieged.port, asked, 600)
@@ -197,6 +197,26 @@ def test_with_128_descriptors_each_of_600_streams_has_an_answer(
 
     assert {*heads} == {b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Service Unavailable"}
     assert heads.count(b"HTTP/1.1 200 OK") >= 8
+
+
+def test_with_128_descriptors_whoever_comes_while_it_stands_still_is_let_in(
+    home: Path, vendor: Talking
+) -> None:
+    """Its kernel keeps them for it: who was turned away would come again later and later."""
+    with served(home, environment=KEYRING, before=FEW) as gateway:
+        besieged = Besieged(gateway, vendor)
+        asked = besieged.request(CHAT, asking(CHAT))
+        with contextlib.ExitStack() as stack:
+            besieged.process.suspend()
+            try:
+                clients = [stack.enter_context(besieged.connection()) for _ in range(200)]
+                for client in clients:
+                    client.sendall(asked)
+            finally:
+                besieged.process.resume()
+            answers = [until(client, b"\r\n") for client in clients]
+
+    assert {answer[:13] for answer in answers} == {b"HTTP/1.1 200 ", b"HTTP/1.1 503 "}
 
 
 async def _crowd(port: int, asked: bytes, size: int) -> list[bytes]:

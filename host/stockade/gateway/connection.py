@@ -110,7 +110,7 @@ class Connection(HttpToolsProtocol):
             bounds.open.add(self)
             self.head_since = bounds.clock()
             return
-        if len(bounds.leaving) >= bounds.room.backlog:
+        if len(bounds.leaving) >= bounds.room.leaving:
             next(iter(bounds.leaving)).abort()  # the one that had the longest to read its answer
         bounds.leaving[self] = None
         self.refuse(503, "too many connections; come again in a moment")

@@ -8,18 +8,19 @@ from pathlib import Path
 import msgspec
 
 RESERVE = 64  # descriptors for state, logs, and workers that are still to be started
-BACKLOG = 2_048  # connections that the kernel keeps until they are accepted
+BACKLOG = 2_048  # connections that the kernel keeps until they are accepted; no descriptor of ours
+MOST_LEAVING = 2_048  # connections that were told that they are too many
 LEAST = 8
 MOST_DESCRIPTORS = 1_048_576  # where there is no hard limit: fs.nr_open's usual value
 
 
 class Room(msgspec.Struct, frozen=True):
-    """``connections`` are served at once, ``backlog`` is how many may come in at one moment; of
-    those that are too many, each gets an answer.
+    """``connections`` are served at once, ``leaving`` is how many more may be on their way out,
+    having been told that they are too many.
     """
 
     connections: int
-    backlog: int
+    leaving: int
 
 
 def room_for(wanted: int, descriptors: int, taken: int) -> Room:
@@ -30,7 +31,7 @@ def room_for(wanted: int, descriptors: int, taken: int) -> Room:
     descriptor for that, libuv closes what it accepted without a word.
     """
     third = max(LEAST, (descriptors - taken - RESERVE) // 3)
-    return Room(min(wanted, third), min(BACKLOG, third))
+    return Room(min(wanted, third), min(MOST_LEAVING, third))
 
 
 def raise_descriptors() -> int:

@@ -21,7 +21,7 @@ from stockade.settings import GatewaySettings
 from .connection import LINGER_S, Connection, Connections
 from .exchange import Exchange
 from .logs import forwarded
-from .room import descriptors_taken, raise_descriptors, room_for
+from .room import BACKLOG, descriptors_taken, raise_descriptors, room_for
 
 CLOSING_S = 2.0  # for connections to close after their last answer was given
 
@@ -56,12 +56,14 @@ class _Listener(Server):
                 connection,
                 sock=one,
                 ssl=self._tls,
-                backlog=config.backlog,
+                backlog=1,  # for asyncio, how many are accepted at a time; uvloop accepts one
                 ssl_handshake_timeout=waits[0],
                 ssl_shutdown_timeout=waits[1],
             )
             for one in sockets or ()
         ]
+        for one in sockets or ():
+            one.listen(config.backlog)
         self.started = True
         self.begun.set()
 
@@ -97,6 +99,10 @@ async def listening(
     taken = await anyio.to_thread.run_sync(descriptors_taken)
     room = room_for(settings.max_connections, raise_descriptors(), taken)
     bounds = Connections(settings, time.monotonic, room, heard)
+    # Whoever finds the kernel's queue full comes again after longer and longer times, half a minute
+    # in the end, and may think itself connected all the while (SYN cookies). To wait there costs no
+    # descriptor, so all may. A handshake of TLS has one that no room counts: they come by and by.
+    backlog = BACKLOG if tls is None else room.leaving
     config = Config(
         app,
         http=type("BoundConnection", (Connection,), {"bounds": bounds}),
@@ -106,7 +112,7 @@ async def listening(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=room.backlog,
+        backlog=backlog,
         timeout_graceful_shutdown=CLOSING_S,  # type: ignore[arg-type]
     )
     config.load()

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
+import psutil
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from anyio.from_thread import start_blocking_portal
 from openai import AsyncOpenAI, OpenAI
 
 from stockade.settings import Home
+from tests.system.besieged import comes
 from tests.system.sdks.vendors import Vendors
 from tests.system.served import Served, served
 
@@ -54,7 +56,14 @@ def gateway(running: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Itera
             assert answer.status_code == 200, answer.text
         workers = client.get("/api/workers").json()
         assert {one["tier"] for one in workers} == {"full"}, workers
+        comes(lambda: _has_forked_ahead(found))
         yield found
+
+
+def _has_forked_ahead(gateway: Served) -> bool:
+    """Whether the nursery has its spare child, which it forks when nobody has asked for a while."""
+    (nursery,) = psutil.Process(gateway.process.pid).children()
+    return len(nursery.children()) == len(PLUGINS) + 1
 
 
 @pytest.fixture
