@@ -19,7 +19,13 @@ import psutil
 
 from stockade import Host
 from stockade.process import read_usage
-from stockade.settings import Home, SandboxSettings, Settings, SupervisionSettings
+from stockade.settings import (
+    Home,
+    SandboxSettings,
+    Settings,
+    SupervisionSettings,
+    UnsignedSettings,
+)
 from stockade_sdk import ChatRequest, ChatResponse
 from stockade_worker.plan import FULL, NONE
 from tests.conftest import holdings, wait_until_released
@@ -467,7 +473,8 @@ def machine(home: Home) -> set[str]:
 
 async def _churn(home: Home, at_once: int, cycles: int) -> tuple[int, float, float]:
     most = 0
-    async with Host.open(home) as host:
+    settings = Settings(unsigned=UnsignedSettings(ceilings={}))  # as many workers as it asks for
+    async with Host.open(home, settings=settings) as host:
         began = time.perf_counter()
         async with anyio.create_task_group() as tasks:
             for number in range(at_once):

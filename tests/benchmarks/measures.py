@@ -10,10 +10,12 @@ from .contest import Row
 from .dialects import dialects
 from .failover import failover
 from .gateway import gateway
+from .lifecycle import lifecycle
 from .path import in_flight, large, latency, streams
 from .routing import routing_soak
 from .start import help_text, host_start, worker_start
 from .survival import cancelled, held_back, soak, stopped
+from .upgrading import upgrading
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "latency": latency,
@@ -37,6 +39,8 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "dialects": dialects,
     "choosing": choosing,
     "failover": failover,
+    "upgrading": upgrading,
+    "lifecycle": lifecycle,
     "gateway": gateway,
     "routing_soak": routing_soak,
 }

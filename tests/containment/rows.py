@@ -29,9 +29,13 @@ _BROKER = "tests/system/test_egress_broker.py::"
 _TUNNEL = "tests/system/test_egress_tunnel.py::"
 _TARGETS = "tests/unit/host/test_egress_targets.py::"
 _FOLDER = "tests/unit/host/test_packages_folder.py::"
+_ARCHIVE = "tests/unit/host/test_packages_archive.py::"
+_WHEEL = "tests/unit/host/test_packages_wheel.py::"
 _INSTALL = "tests/unit/host/test_packages_install.py::"
 _CONSENT = "tests/unit/host/test_packages_consent.py::"
-_ENVIRONMENT = "tests/unit/host/test_packages_environment.py::"
+_WHEELS = "tests/unit/host/test_packages_wheels.py::"
+_INDEX = "tests/unit/host/test_packages_index.py::"
+_SOURCE = "tests/unit/host/test_packages_source.py::"
 _LANDLOCK = "tests/unit/worker/test_landlock.py::"
 
 _ROWS = (
@@ -113,18 +117,18 @@ _ROWS = (
     Row("S2", "another plugin's key"),
     Row("S3", "a key in argv, logs, files, memory", ("tests/system/test_egress_secrets.py::test_the_real_key_goes_out_and_its_echo_does_not_come_back", "tests/system/test_egress_secrets.py::test_a_key_in_a_malformed_answer_is_not_in_the_error")),
     Row("S4", "a key that it did not declare"),
-    Row("I1", "names that lead out of its folder", (_FOLDER + "test_names_that_act_on_a_terminal_or_are_no_text_are_refused_escaped", _FOLDER + "test_names_that_some_file_systems_take_for_one_are_refused")),
-    Row("I2", "links, devices, pipes among its files", (_FOLDER + "test_what_is_no_plain_file_is_refused_by_name", _FOLDER + "test_a_device_is_refused")),
-    Row("I5", "too large, too many, too deep", (_FOLDER + "test_a_folder_too_large_in_all_is_refused", _FOLDER + "test_too_many_files_are_refused", _FOLDER + "test_empty_folders_count_and_depth_is_bounded")),
-    Row("I6", "files other than those that were shown", (_INSTALL + "test_a_folder_that_changes_after_it_was_shown_is_refused", _INSTALL + "test_a_changed_file_is_noticed")),
-    Row("I7", ".pth, sitecustomize and their kin", (_FOLDER + "test_what_python_runs_at_its_start_is_refused",)),
-    Row("I8", "a build at install", (_ENVIRONMENT + "test_the_command_takes_wheels_alone_and_no_index_offline",)),
-    Row("I9", "run by being looked at", (_INSTALL + "test_nothing_of_the_plugin_runs",)),
-    Row("I10", "two manifests, or one that says otherwise", (_FOLDER + "test_a_manifest_that_is_no_plain_file_is_refused", _INSTALL + "test_a_missing_entry_module_is_said_with_what_to_add")),
+    Row("I1", "names that lead out of its folder", (_FOLDER + "test_names_that_act_on_a_terminal_or_are_no_text_are_refused_escaped", _FOLDER + "test_names_that_some_file_systems_take_for_one_are_refused", _ARCHIVE + "test_a_name_that_leads_out_or_acts_is_refused", _ARCHIVE + "test_two_names_for_one_place_are_refused")),
+    Row("I2", "links, devices, pipes among its files", (_FOLDER + "test_what_is_no_plain_file_is_refused_by_name", _FOLDER + "test_a_device_is_refused", _ARCHIVE + "test_what_is_no_plain_file_is_refused")),
+    Row("I5", "too large, too many, too deep", (_FOLDER + "test_a_folder_too_large_in_all_is_refused", _FOLDER + "test_too_many_files_are_refused", _FOLDER + "test_empty_folders_count_and_depth_is_bounded", _ARCHIVE + "test_what_unpacks_to_too_much_is_refused_before_it_is", _ARCHIVE + "test_a_bomb_that_says_it_is_small_ends_at_the_size_that_it_says", _ARCHIVE + "test_entries_that_share_their_bytes_are_refused", _ARCHIVE + "test_headers_that_differ_are_refused")),
+    Row("I6", "files other than those that were shown", (_INSTALL + "test_a_folder_that_changes_after_it_was_shown_is_refused", _INSTALL + "test_a_changed_file_is_noticed", _WHEEL + "test_a_record_that_does_not_hold_is_refused", _WHEEL + "test_a_file_that_record_does_not_have_is_refused")),
+    Row("I7", ".pth, sitecustomize and their kin", (_FOLDER + "test_what_python_runs_at_its_start_is_refused", _WHEEL + "test_what_would_act_outside_or_at_a_start_is_refused", _WHEEL + "test_entry_points_that_name_another_class_are_refused")),
+    Row("I8", "a build at install", (_WHEELS + "test_a_source_archive_is_never_built", _SOURCE + "test_other_sources_are_refused_with_a_sentence", _WHEEL + "test_a_source_archive_is_refused_with_the_reason")),
+    Row("I9", "run by being looked at", (_INSTALL + "test_nothing_of_the_plugin_runs", "tests/unit/host/test_cli_listing.py::test_no_verb_that_looks_at_a_plugin_runs_any_of_it", "tests/unit/host/test_packages_packing.py::test_pip_takes_it_and_runs_nothing_of_it")),
+    Row("I10", "two manifests, or one that says otherwise", (_FOLDER + "test_a_manifest_that_is_no_plain_file_is_refused", _INSTALL + "test_a_missing_entry_module_is_said_with_what_to_add", _WHEEL + "test_two_manifests_are_refused", _WHEEL + "test_a_manifest_that_names_another_plugin_is_refused", _WHEEL + "test_metadata_that_names_another_plugin_is_refused")),
     Row("I12", "ask for more with a new version", (_INSTALL + "test_a_name_that_asks_for_more_shows_only_what_widens", _INSTALL + "test_a_grant_beyond_what_was_asked_is_refused")),
     Row("I13", "a name like another's", (_CONSENT + "test_a_look_alike_is_near", _INSTALL + "test_a_look_alike_of_an_installed_name_is_warned_of")),
     Row("I14", "a name that is a path", ("tests/unit/sdk/test_manifest.py::test_a_bad_value_is_refused_with_line_key_and_remedy",)),
-    Row("I17", "packages from elsewhere", (_ENVIRONMENT + "test_packages_that_bring_ours_are_refused", _ENVIRONMENT + "test_the_command_takes_wheels_alone_and_no_index_offline")),
+    Row("I17", "packages from elsewhere", (_WHEELS + "test_packages_that_bring_ours_are_refused", _WHEELS + "test_of_two_indexes_the_first_alone_is_heard", _WHEELS + "test_a_wheel_that_changes_after_it_was_resolved_is_refused", _WHEELS + "test_offline_fetches_nothing_and_says_what_would", _INDEX + "test_settings_of_the_folder_one_stands_in_do_not_count")),
 )  # fmt: skip
 
 ROWS = {row.id: row for row in _ROWS}

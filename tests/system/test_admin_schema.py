@@ -4,6 +4,7 @@ answer in what an operator does.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ from stockade.admin.endpoints import ENDPOINTS
 from stockade.settings import Home
 from tests.system.besieged import KEYRING, comes
 from tests.system.cli_vendors import vendors
+from tests.system.lifecycle_plugins import SMOKE, version_folder
 from tests.system.served import Served, served
 from tests.system.upstreams import KEY, PLUGINS, Upstreams
 
@@ -180,12 +182,13 @@ class Checked:
 
 
 def test_each_answer_of_a_working_day_fits_its_schema(
-    gateway: Served, upstreams: Upstreams
+    gateway: Served, upstreams: Upstreams, tmp_path: Path
 ) -> None:
     upstreams.lists["openai"] = ("gpt-4o", "gpt-new")
     with gateway.client() as client:
         api = Checked(client)
         _plugins(api, upstreams)
+        _versions(api, tmp_path)
         _names_and_routes(api)
         _who_may_come_in(api)
         for path, model in ((CHAT, "openai/gpt-4o"), (CHAT, "echo/echo-1")):
@@ -221,6 +224,33 @@ def _plugins(api: Checked, upstreams: Upstreams) -> None:
     assert given["is_set"]
     assert KEY not in json.dumps(api("secrets"))
     api("remove_secret", plugin="groq", name="GROQ_API_KEY")
+
+
+def _versions(api: Checked, place: Path) -> None:
+    """A plugin is upgraded and goes back; its files are looked at, and what is left over goes."""
+    first = version_folder(place, "1.0.0")
+    looked = api("propose_install", body={"source": str(first)})
+    api.job(api("install", body={"source": str(first), "digest": looked["digest"]}))
+    source = {"source": str(version_folder(place, "1.1.0", smoke=SMOKE))}
+    looked = api("propose_upgrade", name="changing", body=source)
+    assert (looked["replaces"], looked["version"]) == ("1.0.0", "1.1.0")
+    assert any("1.1.0" in line for line in looked["differences"])
+    agreed = {**source, "digest": looked["digest"]}
+    assert api.job(api("upgrade", name="changing", body=agreed))["version"] == "1.1.0"
+    kept = api("versions", name="changing")
+    assert [(row["version"], row["current"]) for row in kept] == [("1.1.0", True), ("1.0.0", False)]
+    assert api.job(api("rollback", name="changing", body={}))["version"] == "1.0.0"
+    found = api.job(api("verify", name="changing"))
+    assert found == {"name": "changing", "ok": True, "problems": []}
+    found = api.job(api("gc", body={"keep": 0}))
+    assert found["removed"]
+    assert found["freed_bytes"] > 0
+    assert len(api("versions", name="changing")) == 1
+    key = "ed25519:" + base64.b64encode(bytes(range(32))).decode()
+    assert api("trust", name="ann", body={"key": key})["plugins"] == []
+    assert [row["key"] for row in api("trusted")] == [key]
+    api("distrust", name="ann")
+    api("uninstall", name="changing")
 
 
 def _names_and_routes(api: Checked) -> None:
@@ -264,7 +294,8 @@ def _what_happens(api: Checked) -> None:
     doctor = api.job(api("doctor"))
     assert doctor["tier"] == api("status")["tier"]
     assert {"name", "ok", "detail", "remedy"} <= {*doctor["checks"][0]}
-    assert {job["kind"] for job in api("jobs")} == {"scan", "health", "install", "doctor"}
+    kinds = {"scan", "health", "install", "doctor", "upgrade", "rollback", "verify", "gc"}
+    assert {job["kind"] for job in api("jobs")} == kinds
     assert api("logs", name="openai", query={"lines": 10})
     assert api.follow({"follow": True, "lines": 1}, name="openai")
 

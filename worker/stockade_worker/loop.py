@@ -24,7 +24,7 @@ del sys.modules["ssl"]
 
 import zmq  # noqa: E402
 
-from stockade_sdk import __version__, wire  # noqa: E402
+from stockade_sdk import wire  # noqa: E402
 from stockade_sdk.errors import ErrorInfo  # noqa: E402
 
 from . import tunnel  # noqa: E402
@@ -34,6 +34,7 @@ from .confine import Birth, lock  # noqa: E402
 from .context import Surroundings  # noqa: E402
 from .eager import start  # noqa: E402
 from .exchange import Exchanges  # noqa: E402
+from .hello import hello  # noqa: E402
 from .invoke import Invocations, answered, decoded, failure  # noqa: E402
 from .loader import LoadError, load  # noqa: E402
 from .plan import EXIT_LOAD, LISTEN_FD, TUNNEL_FD, Plan  # noqa: E402
@@ -106,22 +107,6 @@ class Idle(selectors.EpollSelector):
             self.wait()
             return []
         return super().select(timeout)
-
-
-def hello(plan: Plan, layers: tuple[str, ...], acts: dict[str, int]) -> wire.Hello:
-    """The first frame: what the plan said, what was done of it, and what can be done after it."""
-    return wire.Hello(
-        protocol_min=wire.PROTOCOL_MIN,
-        protocol_max=wire.PROTOCOL_MAX,
-        launch=plan.launch,
-        plugin=plan.plugin,
-        digest=plan.digest,
-        pid=os.getpid(),
-        sdk=__version__,
-        python="{}.{}.{}".format(*sys.version_info),
-        layers=layers,
-        acts=acts,
-    )
 
 
 class Worker:

@@ -31,6 +31,10 @@ def work(birth: Birth) -> NoReturn:
         layers = seal(plan, birth)
         if plan.probe:
             tell(plan, layers + lock(plan, birth), abi)
+        if plan.program:
+            from .program import become
+
+            leave(*become(plan, birth, layers))
         from .loop import serve
 
         leave(serve(plan, birth, layers))
@@ -59,6 +63,7 @@ def tell(plan: Plan, layers: tuple[str, ...], abi: int) -> NoReturn:
         "syscalls": described(
             subprocess=plan.subprocess,
             tunnel=plan.tunnel,
+            program=bool(plan.program),
             own_pid=None if namespaced(plan) else os.getpid(),
         ),
     }

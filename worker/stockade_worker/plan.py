@@ -86,7 +86,8 @@ class Plan(NamedTuple):
     -1 where it stays what it is. ``cpus`` are the processors it may use, none: all.
     ``doors`` are folders that are opened while everything is reachable and used as
     ``/proc/self/fd/N`` from then on, from ``DOOR_FD`` up, where there are no mounts of one's own.
-    ``probe``: try the steps, tell how it went, and leave.
+    ``program`` is the file that is executed in place of the plugin's module, as it is seen after
+    the steps; "" for Python. ``probe``: try the steps, tell how it went, and leave.
     """
 
     plugin: str
@@ -109,6 +110,7 @@ class Plan(NamedTuple):
     doors: tuple[str, ...] = ()
     subprocess: bool = False
     tunnel: bool = False
+    program: str = ""
     probe: bool = False
 
     def to_json(self) -> bytes:

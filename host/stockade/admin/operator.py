@@ -67,6 +67,32 @@ class Operator(Protocol):
         """
         ...
 
+    async def propose_upgrade(self, name: str, asked: v.UpgradeAsked) -> v.Proposal:
+        """As `propose`, of another version of what is installed."""
+        ...
+
+    async def upgrade(self, name: str, agreed: v.Upgrading) -> v.Job:
+        """As `install`; the new version is tried beside the old one, which stays where it fails."""
+        ...
+
+    async def versions(self, name: str) -> Sequence[v.VersionRow]:
+        """The one that is installed, then those that it can go back to."""
+        ...
+
+    async def roll_back(self, name: str, asked: v.RollingBack) -> v.Job:
+        """To an earlier version with the grants and settings of then; the job's `result` is a
+        `Plugin`.
+        """
+        ...
+
+    async def verify(self, name: str) -> v.Job:
+        """Compare a plugin's files with what was installed; the job's `result` is a `Verified`."""
+        ...
+
+    async def collect(self, asked: v.Collecting) -> v.Job:
+        """Remove what no version needs; the job's `result` is a `Collected`."""
+        ...
+
     async def uninstall(self, name: str, *, keep_data: bool = False) -> None: ...
     async def enable(self, name: str) -> v.Plugin: ...
     async def disable(self, name: str) -> v.Plugin: ...
@@ -82,6 +108,16 @@ class Operator(Protocol):
     async def set_config(
         self, name: str, key: str, given: v.ConfigGiven
     ) -> Sequence[v.ConfigRow]: ...
+
+    # whose signatures count
+    async def trusted(self) -> Sequence[v.TrustedKeyRow]: ...
+    async def trust(self, name: str, given: v.TrustGiven) -> v.TrustedKeyRow:
+        """Raises Taken where another key has that name."""
+        ...
+
+    async def distrust(self, name: str) -> None:
+        """What it signed counts as unsigned from now on."""
+        ...
 
     # keys
     async def secrets(self) -> Sequence[v.KeyRow]: ...

@@ -31,6 +31,7 @@ from stockade.state import Installed
 from stockade.supervisor import Answer, Launch, Prepared, Probe
 from stockade_sdk import wire
 from stockade_sdk.limits import Limits
+from stockade_sdk.manifest.values import PROGRAM_MARK
 from stockade_sdk.permissions import Permissions
 from stockade_worker.plan import FULL, MALLOC_ENVIRONMENT, NONE, READ, RESTRICTED, WRITE, Plan
 
@@ -151,6 +152,7 @@ class Confining:
                 grants=grants,
                 uid=uid,
                 cpus=self._cpus(limits, stack),
+                program=_program(load.entry),
             )
             places = places_of(reached.tier, own)
             path = (places.plugin, *((places.packages,) if places.packages else ()))
@@ -203,7 +205,9 @@ class Confining:
         needs_full = bool(
             granted.network or record.operator_hosts or granted.tunnel or granted.subprocess
         )
-        minimum = self._settings.minimum_tier_of(record.name, needs_full=needs_full)
+        minimum = self._settings.minimum_tier_of(
+            record.name, needs_full=needs_full, trust=record.trust
+        )
         if TIERS.index(reached.tier) >= TIERS.index(minimum):
             return
         failed = dict(reached.tried).get(minimum, Answer(step="start", words="start: not tried"))
@@ -299,6 +303,11 @@ def judged(plan: Plan, answer: Answer) -> Answer:
     if not wrong:
         return answer
     return replace(answer, step="attest", words=f"attest: {'; '.join(wrong)}")
+
+
+def _program(entry: str) -> str:
+    """The path of a program below its plugin's folder, "" where the entry is a class."""
+    return entry.removeprefix(PROGRAM_MARK) if entry.startswith(PROGRAM_MARK) else ""
 
 
 def _data_access(granted: Permissions) -> str:

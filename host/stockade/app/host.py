@@ -13,13 +13,20 @@ from typing import Any, Final, overload
 import anyio
 import anyio.to_thread
 
+from stockade.egress import Recorder, Redirect
 from stockade.errors import HostError
 from stockade.models import checked_health, checked_models
 from stockade.packages import hold_environment
 from stockade.router import Answer, Explanation, Needs, Standing, needs_of
 from stockade.settings import Home, Settings, read_settings
 from stockade.state import State
-from stockade.supervisor import PluginEvent, PluginStatus, Rehearsal, StartRefused
+from stockade.supervisor import (
+    PluginEvent,
+    PluginStatus,
+    Rehearsal,
+    StartRefused,
+    Supervisor,
+)
 from stockade.telemetry import NOBODY, Watches
 from stockade_sdk.audio import (
     SpeechRequest,
@@ -57,10 +64,17 @@ class Host:
     """
 
     def __init__(
-        self, home: Home, settings: Settings, state: State, watches: Watches = NOBODY
+        self,
+        home: Home,
+        settings: Settings,
+        state: State,
+        watches: Watches = NOBODY,
+        *,
+        redirect: Redirect | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.home, self.settings, self.state = home, settings, state
-        self._parts = Parts(home, settings, state, watches)
+        self._parts = Parts(home, settings, state, watches, redirect=redirect, recorder=recorder)
         self._inquiries = Inquiries(self._parts, self.ask)
         self.own_ports = self._parts.own_ports
 
@@ -73,19 +87,29 @@ class Host:
         settings: Settings | None = None,
         on_event: Callable[[PluginEvent], None] = lambda event: None,
         watches: Watches = NOBODY,
+        redirect: Redirect | None = None,
+        recorder: Recorder | None = None,
     ) -> AsyncIterator[Host]:
         """A host over ``home`` (default: ``STOCKADE_HOME``, else the user's data folder).
 
         ``settings`` take the place of its ``stockade.toml``; ``on_event`` is told what becomes of
-        workers, ``watches`` besides of every request and of what goes out. Leaving ends every
-        worker. Raises HostError where home, settings or state cannot be used.
+        workers, ``watches`` besides of every request and of what goes out. ``redirect`` and
+        ``recorder`` are the author's kit's, see ``Broker.open``. Leaving ends every worker. Raises
+        HostError where home, settings or state cannot be used.
         """
         place = home if isinstance(home, Home) else Home(Path(home)) if home else Home.find()
         async with AsyncExitStack() as stack:
-            state, environment = await anyio.to_thread.run_sync(prepared, place)
+            state, environment = await anyio.to_thread.run_sync(prepared, place, settings)
             stack.enter_context(state)
             stack.enter_context(hold_environment(environment))
-            host = cls(place, settings or read_settings(place), state, watches)
+            host = cls(
+                place,
+                settings or read_settings(place),
+                state,
+                watches,
+                redirect=redirect,
+                recorder=recorder,
+            )
             await host._parts.start(stack, environment, on_event)
             for task in host._inquiries.tasks(random.random):
                 await stack.enter_async_context(Background(task))
@@ -278,6 +302,13 @@ class Host:
         await self._parts.journal.flush()
 
     @property
+    def workers(self) -> Supervisor:
+        """The plugins' workers, past routing: one call is one try of one of them. For the author's
+        kit; requests go through :meth:`run` and :meth:`stream`.
+        """
+        return self._parts.supervisor
+
+    @property
     def in_flight(self) -> int:
         """How many requests are being answered."""
         return self._parts.endings.in_flight
@@ -320,7 +351,7 @@ class Host:
         found = self._parts.confining.found
         return None if found is None else found.tier
 
-    def note(self, text: str) -> None:
-        """Lines for the host's own log."""
+    def note(self, text: str, *, plugin: str = "_host") -> None:
+        """Lines for the host's own log, or for a plugin's."""
         for line in text.splitlines():
-            self._parts.logbook.write("_host", "host", line)
+            self._parts.logbook.write(plugin, "host", line)

@@ -8,21 +8,28 @@ from typing import Final
 
 from stockade.errors import StateError
 from stockade.packages import base_environment, sweep
-from stockade.settings import Home
+from stockade.settings import Home, Settings, read_settings
 from stockade.state import State
+
+from .developing import reload_all
 
 __all__ = ["prepared"]
 
 REMEDY: Final = "see to its rights and to room on its disk, or set STOCKADE_HOME to another folder"
 
 
-def prepared(home: Home) -> tuple[State, Path]:
-    """The state, for the caller to close, and the base environment. Blocking. Raises HostError."""
+def prepared(home: Home, settings: Settings | None = None) -> tuple[State, Path]:
+    """The state, for the caller to close, and the base environment. Blocking. Raises HostError.
+
+    Of plugins under development what is installed is what was saved last. ``settings`` take the
+    place of `stockade.toml`.
+    """
     home.ensure()
     state = State.open(home)
     try:
         _require_writable(home)
         sweep(home, state)
+        reload_all(home, lambda: settings or read_settings(home), state)
         return state, base_environment(home)
     except OSError as error:
         state.close()

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ import anyio
 import anyio.to_thread
 from msgspec.structs import replace
 
-from stockade.egress import Broker, Decision, OwnPorts
+from stockade.egress import Broker, Decision, OwnPorts, Recorder, Redirect
 from stockade.handoff import Options
 from stockade.models import PriceTable
 from stockade.router import Breaker, CallsWorkers, Dispatcher, Target
@@ -45,6 +46,8 @@ from .spending import Spending
 KEYS_S: Final = (
     5.0  # how late a key that was changed elsewhere lifts what its old value was refused
 )
+# For a new version's first worker, while the old one's answer: who tells a host waits for 5 s.
+PREPARE_S: Final = 3.0
 
 
 class Parts:
@@ -54,10 +57,18 @@ class Parts:
     """
 
     def __init__(
-        self, home: Home, settings: Settings, state: State, watches: Watches = NOBODY
+        self,
+        home: Home,
+        settings: Settings,
+        state: State,
+        watches: Watches = NOBODY,
+        *,
+        redirect: Redirect | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.home, self.settings, self.state = home, settings, state
         self._watches = watches
+        self._redirect, self._recorder = redirect, recorder
         self.own_ports = OwnPorts()
         self.secrets = Secrets(home)
         self.logbook = Logbook(home.logs)
@@ -120,7 +131,13 @@ class Parts:
         are to be drained: those that are gone, or changed, or have another key.
         """
         before = self._known
-        await anyio.to_thread.run_sync(self.read)
+        ahead = await self._prepare_changed()
+        try:
+            await anyio.to_thread.run_sync(self.read)
+        except BaseException:
+            for name in ahead:
+                self.supervisor.dismiss(name)
+            raise
         self._known = as_set(self.planner.knowledge.records)
         outdated = list(await anyio.to_thread.run_sync(self._prints.renew))
         for name, record in before.items():
@@ -131,6 +148,23 @@ class Parts:
                 self._prints.forget(name)
                 outdated.append(name)
         return tuple(dict.fromkeys(name for name in outdated if name in before))
+
+    async def _prepare_changed(self) -> list[str]:
+        """Have a worker of each new version ready beside those of the old one, which answer until
+        all is known; the names of those plugins.
+        """
+        stored = await anyio.to_thread.run_sync(self.state.list)
+        names = [
+            record.name
+            for record in stored
+            if record.enabled
+            and (before := self._known.get(record.name)) is not None
+            and before.digest != record.digest
+        ]
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                tasks.start_soon(partial(self.supervisor.prepare, name, timeout_s=PREPARE_S))
+        return names
 
     def start_again(self, plugin: str) -> None:
         """Forget why a plugin was stopped; its next call starts it."""
@@ -184,6 +218,8 @@ class Parts:
             forbidden=self.own_ports,
             network=self.settings.egress.or_of(os.environ),
             may_send=self.ledger.sent,
+            redirect=self._redirect,
+            recorder=self._recorder,
         )
 
     def _supervisor(

@@ -72,7 +72,7 @@ class Runtimes:
                 remedy=f"install it again: stockade install {record.source or record.name}",
             )
         manifest = manifest_of(record)
-        limits = self._settings.within_ceilings(record.limits)
+        limits = self._settings.within_ceilings(record.limits, trust=record.trust)
         outlet = self._outlet(record, secrets, limits.concurrency * limits.workers)
         return PluginRuntime(
             name=record.name,

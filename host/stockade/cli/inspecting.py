@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stockade.cli.output import print_json, print_table, safe
+from stockade.cli.failures import EXIT_FAILED
+from stockade.cli.output import note, print_json, print_table, safe
 from stockade.cli.stored import opened
 
 if TYPE_CHECKING:
@@ -23,27 +24,52 @@ EFFECTIVE = typer.Option(
     "--effective",
     help="Confine a worker, load nothing into it, and print what the kernel then shows.",
 )
+VERIFY = typer.Option(
+    "--verify", help="Read all its files; exit with 1 where one is not as it was installed."
+)
 
 
 def inspect(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     json: Annotated[bool, AS_JSON] = False,
     effective: Annotated[bool, EFFECTIVE] = False,
+    verify: Annotated[bool, VERIFY] = False,
 ) -> None:
     """Show everything known of one plugin."""
     from stockade.app.operating.inspecting import inspected
+    from stockade.app.operating.versions import verified, versions_of
 
     with opened() as (home, state):
         record = state.require(name)
         found = inspected(home, record, lambda: _planned(home, record))
+        found["signer"] = record.signer or None
+        found["packages"] = list(record.packages)
+        found["versions"] = versions_of(state, name)
+        if verify:
+            found["verified"] = verified(home, record)
     if effective:
         found["effective"] = _effective(home, record)
     if json:
         print_json(found)
+    else:
+        print("\n".join(_described(found)))
+        if effective:
+            _tell_effective(found["effective"])
+    if verify:
+        _tell_verified(record, found["verified"], json=json)
+
+
+def _tell_verified(record: Installed, found: dict[str, Any], *, json: bool) -> None:
+    """Exits with 1 where a file is not as it was installed."""
+    if found["whole"]:
+        if not json:
+            print("\nIts files are as they were installed, those of its packages too.")
         return
-    print("\n".join(_described(found)))
-    if effective:
-        _tell_effective(found["effective"])
+    note(f"stockade: the files of {record.name} are not as they were installed")
+    for line in found["wrong"]:
+        note(f"  {line}")
+    note(f"  what to do: install it again: stockade install {record.source or record.name}")
+    raise typer.Exit(EXIT_FAILED)
 
 
 def _planned(home: Home, record: Installed) -> tuple[str, tuple[str, ...]]:
@@ -203,6 +229,9 @@ def _described(found: dict[str, Any]) -> list[str]:
         lines.append(f"      {act['allowed_by']}")
     limits = ", ".join(f"{key} {value}" for key, value in found["limits"].items())
     lines += [f"Limits: {limits}"]
+    if found["versions"]:
+        kept = ", ".join(version["version"] for version in found["versions"])
+        lines += [f"Earlier versions that are kept: {kept}"]
     for worker in found["workers"]:
         lines.append(
             f"Worker {worker['pid']}: {(worker['rss_bytes'] or 0) // 2**20} MiB, "

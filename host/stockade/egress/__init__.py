@@ -5,6 +5,8 @@ from .decision import ALLOW_HOST, BINDING, NETWORK, Decision
 from .metering import MaySend
 from .outlet import Outlet
 from .own import OwnPorts
+from .recording import Cleaner, Exchange, Part, Recorder
+from .redirect import Redirect
 from .secrets import BoundSecret
 from .upstream import Upstream
 
@@ -15,9 +17,14 @@ __all__ = [
     "BINDING",
     "BoundSecret",
     "Broker",
+    "Cleaner",
     "Decision",
+    "Exchange",
     "MaySend",
     "Outlet",
     "OwnPorts",
+    "Part",
+    "Recorder",
+    "Redirect",
     "Upstream",
 ]

@@ -15,6 +15,8 @@ from stockade_sdk.hosts import HostRule
 from .decision import Decision
 from .metering import MaySend, anything_goes
 from .outlet import AT_A_TIME, MOST_AT_A_TIME, Outlet, Terms
+from .recording import Recorder
+from .redirect import Redirect
 from .resolve import Lookup, SystemLookups
 from .routes import Forbidden
 from .secrets import BoundSecret, Keyring
@@ -51,6 +53,8 @@ class Broker:
         forbidden: Forbidden = lambda address, port: False,
         network: EgressSettings = EgressSettings(),  # noqa: B008 (a frozen value)
         may_send: MaySend = anything_goes,
+        redirect: Redirect | None = None,
+        recorder: Recorder | None = None,
     ) -> AsyncIterator[Broker]:
         """A broker; leaving closes every connection, requests and tunnels under way included.
 
@@ -60,12 +64,24 @@ class Broker:
         address and port that `forbidden` says yes to: the host's own, see `OwnPorts`. `network` is
         taken as it is: whoever honours the environment has asked `EgressSettings.or_of` before.
         `may_send` is asked before any byte of a request leaves, and for each piece of a tunnel.
+        Under a `redirect` nothing reaches a vendor and no tunnel is opened; a `recorder` gets each
+        exchange. Both are for an author who tries a plugin out.
         Raises `SettingsError` for a `ca_file` that cannot be used.
         """
         if tls is None and network.ca_file:
             tls = await anyio.to_thread.run_sync(_trusting, network.ca_file)
         waits = Waits(connect_timeout_s, first_byte_timeout_s, idle_timeout_s)
-        terms = Terms(waits, max_body_bytes, on_decision, tls, forbidden, network, may_send)
+        terms = Terms(
+            waits,
+            max_body_bytes,
+            on_decision,
+            tls,
+            forbidden,
+            network,
+            may_send,
+            redirect,
+            recorder,
+        )
         broker = cls(terms, lookup)
         try:
             yield broker

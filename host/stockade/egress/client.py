@@ -26,6 +26,7 @@ from yarl import URL
 from stockade.settings import Proxy
 from stockade_sdk.errors import ErrorKind, ProviderError, TimeoutPhase
 
+from .redirect import Redirect
 from .resolve import NotFound
 from .routes import Routes
 from .targets import Target
@@ -104,8 +105,15 @@ class _Upload(io.BytesIO):
 class Client:
     """One outlet's connections. Made inside the event loop; `aclose` ends every one of them."""
 
-    def __init__(self, routes: Routes, waits: Waits, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        waits: Waits,
+        tls: ssl.SSLContext | None,
+        redirect: Redirect | None = None,
+    ) -> None:
         self._routes, self._waits, self._tls = routes, waits, tls
+        self._redirect = redirect
         self._direct = self._session(routes.addresses)
         self._proxied: dict[Proxy, aiohttp.ClientSession] = {}
 
@@ -149,17 +157,21 @@ class Client:
         `target` was granted, and has secrets filled in. Raises what `failure` translates,
         and `AddressRefused`.
         """
-        proxy = self._routes.proxy_for(target.host, target.port)
+        redirect = self._redirect
+        proxy = None if redirect else self._routes.proxy_for(target.host, target.port)
         session = self._direct if proxy is None else await self._through(proxy, target)
         if proxy is None and target.is_address:  # aiohttp asks no resolver then
             self._routes.check(target.host, target.host, target.port)
         authorization = _authorization(proxy)
         if proxy is not None and target.is_plain:  # the request itself goes to the proxy
             headers = [*headers, *authorization.items()]
+        url = target.url
+        if redirect is not None:
+            url, headers = redirect.url(target), [*headers, ("host", redirect.host(target))]
         asked = partial(
             session.request,
             method,
-            URL(target.url, encoded=True),
+            URL(url, encoded=True),
             headers=headers,
             allow_redirects=False,
             proxy=None if proxy is None else URL(f"http://{proxy.endpoint}"),

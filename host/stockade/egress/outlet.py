@@ -25,6 +25,8 @@ from .addresses import AddressRefused
 from .decision import ALLOW_HOST, BINDING, NETWORK, Decision, Subject
 from .headers import HeadersRefused, request_headers
 from .metering import MaySend, anything_goes, bytes_of_request
+from .recording import Heard, Recorder, Recording, Recordings
+from .redirect import NO_TUNNELS, Redirect
 from .resolve import Lookup
 from .routes import Forbidden, Routes
 from .secrets import Filled, Keyring, SecretRefused
@@ -60,16 +62,18 @@ class Terms(NamedTuple):
     forbidden: Forbidden
     network: EgressSettings
     may_send: MaySend = anything_goes
+    redirect: Redirect | None = None
+    recorder: Recorder | None = None
 
 
 class _Request(Subject):
     """A request, and until when it has to be done."""
 
-    __slots__ = ("deadline", "method")
+    __slots__ = ("deadline", "kind", "method")
 
     def __init__(self, method: str, deadline: float) -> None:
         super().__init__()
-        self.method, self.deadline = method, deadline
+        self.method, self.deadline, self.kind = method, deadline, ""
 
 
 class Outlet:
@@ -88,6 +92,8 @@ class Outlet:
         self._terms = terms
         self._routes = Routes(grant, lookup, terms.forbidden, terms.network)
         self._at_a_time = at_a_time
+        recorder = terms.recorder
+        self._recordings = Recordings(plugin, keyring.hidden, recorder) if recorder else None
         self._slots = anyio.Semaphore(at_a_time, fast_acquire=True)
         self._client: Client | None = None
         self._translate: Callable[[Exception, Target, Waits], ProviderError | None] | None = None
@@ -133,7 +139,7 @@ class Outlet:
             TUNNEL_OPENING_S,
             TUNNEL_TOTAL_S,
             TUNNEL_BODIES * self._terms.max_body_bytes,
-            partial(self._terms.may_send, self._plugin),
+            partial(self._terms.may_send, self._plugin) if self._terms.redirect is None else _none,
         )
         tunnels = Tunnels(
             self._plugin, self._grant, self._routes, terms, self._terms.on_decision, end
@@ -169,28 +175,34 @@ class Outlet:
     ) -> AsyncIterator[Upstream]:
         request = _Request(method.upper(), anyio.current_time() + timeout_s)
         upstream: Upstream | None = None
+        recording: Recording | None = None
         try:
             filled = self._prepare(request, url, headers, body)
+            if self._recordings is not None:
+                recording = self._recordings.begin(request.method, request.target, headers, body)
             await self._take_slot(request, timeout_s)
             try:
                 answer = await self._send(request, filled, body, timeout_s)
                 try:
-                    upstream = self._upstream(request, answer, timeout_s)
+                    upstream = self._upstream(request, answer, timeout_s, recording)
                     yield upstream
                 finally:
                     answer.close()
             finally:
                 self._slots.release()
         except ProviderError as error:
-            request.reason = request.reason or str(error)
+            request.reason, request.kind = request.reason or str(error), str(error.kind)
             raise
         except BaseException as error:
             request.reason = request.reason or f"given up: {type(error).__name__}"
+            request.kind = str(ErrorKind.CANCELLED)
             raise
         finally:
             if upstream is not None:
                 request.bytes_in, request.status = upstream.bytes_in, upstream.status
             self._terms.on_decision(request.decision(self._plugin))
+            if recording is not None and request.allowed:
+                recording.end(request.kind, request.reason)
 
     def _prepare(
         self, request: _Request, url: str, headers: Sequence[tuple[str, str]], body: bytes | None
@@ -277,8 +289,11 @@ class Outlet:
             raise refused
         return size
 
-    def _upstream(self, request: _Request, answer: Answer, timeout_s: float) -> Upstream:
-        return Upstream(
+    def _upstream(
+        self, request: _Request, answer: Answer, timeout_s: float, recording: Recording | None
+    ) -> Upstream:
+        of = Upstream if recording is None else partial(Heard, recording)
+        return of(
             answer,
             request.target,
             self._keyring.redactor,
@@ -307,8 +322,15 @@ class Outlet:
             raise ProviderError(ErrorKind.CANCELLED, f"plugin {self._plugin!r} is being stopped")
         if self._client is None:  # another first request may have been faster
             self._translate = client.failure
-            self._client = client.Client(self._routes, self._terms.waits, self._terms.tls)
+            self._client = client.Client(
+                self._routes, self._terms.waits, self._terms.tls, self._terms.redirect
+            )
         return self._client
+
+
+def _none(size: int) -> ProviderError:
+    """What a tunnel is told where requests are redirected."""
+    return PermissionDenied(NO_TUNNELS)
 
 
 def _invalid(message: str) -> ProviderError:

@@ -85,10 +85,10 @@ class Filled(NamedTuple):
 
 class Keyring:
     """One outlet's secrets: `placeholders` by name ("" for one that is not set), and a `redactor`
-    for what comes back.
+    for what comes back. `hidden` are the values themselves: never to be logged.
     """
 
-    __slots__ = ("_plugin", "_set", "placeholders", "redactor")
+    __slots__ = ("_plugin", "_set", "hidden", "placeholders", "redactor")
 
     def __init__(
         self,
@@ -107,7 +107,8 @@ class Keyring:
         )
         written = {secret.name: placeholder for secret, _, placeholder in self._set}
         self.placeholders = {secret.name: written.get(secret.name, "") for secret in bound}
-        self.redactor = Redactor([*(value for _, value, _ in self._set), *unsaid])
+        self.hidden = (*(value for _, value, _ in self._set), *unsaid)
+        self.redactor = Redactor(self.hidden)
 
     def fill(
         self, target: Target, headers: Sequence[tuple[str, str]], body: bytes | None

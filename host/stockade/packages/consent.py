@@ -16,8 +16,10 @@ _TRUST = {
     "shipped": "ships with stockade",
     "signed": "signed by a key you trust",
     "unsigned": "unsigned: nobody vouches for it",
-    "development": "runs from a folder under development",
+    "development": "runs from a folder under development: nobody vouches for it",
 }
+_PROGRAM = "Runs a program of its own (no Python): what its source does cannot be read here."
+_FOLLOWS = "It gets no more than [unsigned.ceilings] of stockade.toml, whatever its limits say."
 
 
 def escape(text: str, limit: int = MAX_LINE) -> str:
@@ -33,6 +35,8 @@ def consent_text(
     *,
     digest: str = "",
     trust: str = "unsigned",
+    signer: str = "",
+    key_name: str = "",
     new: Permissions | None = None,
     operator_hosts: Sequence[HostRule] = (),
     differences: Sequence[str] = (),
@@ -41,14 +45,15 @@ def consent_text(
     """What installing means, in words: who, what it may do and the risk of it, its limits.
 
     `permissions` are what would be granted; `new`, where given, is what of them widens the present
-    grant. Ends without a question: that is the caller's.
+    grant. `signer` is the fingerprint of the key that signed it, `key_name` what the operator calls
+    that key where it is trusted. Ends without a question: that is the caller's.
     """
-    lines = [_title(manifest), *_about(manifest, digest, trust)]
+    lines = [_title(manifest), *_about(manifest, digest, _trust_words(trust, signer, key_name))]
     lines += _block("Take care:", warnings)
     lines += _block("What changes:", differences)
     if new is not None:
         lines += _block("It asks for more than it has:", risk_words(new))
-    risks = risk_words(permissions)
+    risks = [*([_PROGRAM] if manifest.entry.program else []), *risk_words(permissions)]
     lines += _block("It may:", risks) or ["", "It asks for nothing beyond computing."]
     own = [f"Reaches {rule}, by your own choice." for rule in operator_hosts]
     lines += _block("You allow it besides:", own)
@@ -64,8 +69,23 @@ def _title(manifest: Manifest) -> str:
     return f"{title}: {escape(manifest.summary)}" if manifest.summary else title
 
 
-def _about(manifest: Manifest, digest: str, trust: str) -> list[str]:
-    lines = [f"  Trust: {_TRUST.get(trust, escape(trust))}"]
+def _trust_words(trust: str, signer: str, key_name: str) -> list[str]:
+    """Its tier, who signed it, and what follows of that."""
+    by = f"{escape(key_name)} ({escape(signer)})" if key_name else escape(signer)
+    words = _TRUST.get(trust, escape(trust))
+    lines = [f"  Trust: {words}" + (f": {by}" if signer and trust == "signed" else "")]
+    if signer and not key_name:
+        lines.append(
+            f"  Signed by a key you do not trust: {escape(signer)}. That counts for nothing until"
+            " you do: stockade trust add NAME KEY"
+        )
+    if trust not in ("shipped", "signed"):
+        lines.append(f"  {_FOLLOWS}")
+    return lines
+
+
+def _about(manifest: Manifest, digest: str, trust: list[str]) -> list[str]:
+    lines = list(trust)
     if manifest.authors:
         more = len(manifest.authors) - SHOWN_AUTHORS
         names = ", ".join(escape(author) for author in manifest.authors[:SHOWN_AUTHORS])

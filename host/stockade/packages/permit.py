@@ -10,7 +10,7 @@ from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import PathRule, Permissions, SecretRequest
 from stockade_sdk.text import TextRefused, show
 
-__all__ = ["DENY_WORDS", "deny", "widened", "within"]
+__all__ = ["DENY_WORDS", "deny", "less", "widened", "within", "words_of"]
 
 T = TypeVar("T")
 
@@ -84,6 +84,39 @@ def _reader(kind: str, name: str) -> Callable[[object], bool]:
 
 def _written(item: object) -> str:
     return item.name if isinstance(item, SecretRequest) else str(item)
+
+
+def less(permissions: Permissions, refused: Permissions) -> Permissions:
+    """What is left of the permissions without all that was refused, or lies within it.
+
+    A path that was refused for writing may still be read where that was asked for apart.
+    """
+    secrets = {secret.name for secret in refused.secrets}
+    left = Permissions(
+        network=_beyond(refused.network, permissions.network, HostRule.covers),
+        tunnel=permissions.tunnel and not refused.tunnel,
+        read=_beyond(refused.read, permissions.read, PathRule.covers),
+        write=_beyond(refused.write, permissions.write, PathRule.covers),
+        subprocess=permissions.subprocess and not refused.subprocess,
+        environment=_beyond(refused.environment, permissions.environment, str.__eq__),
+        secrets=tuple(one for one in permissions.secrets if one.name not in secrets),
+    )
+    if not left.network:  # a tunnel to no host is nothing
+        left = msgspec.structs.replace(left, tunnel=False)
+    return left
+
+
+def words_of(permissions: Permissions) -> tuple[str, ...]:
+    """Each permission as one of `DENY_WORDS` names it, in the manifest's order."""
+    return (
+        *(f"network:{rule}" for rule in permissions.network),
+        *(["tunnel"] if permissions.tunnel else []),
+        *(f"read:{path}" for path in permissions.read),
+        *(f"write:{path}" for path in permissions.write),
+        *(["subprocess"] if permissions.subprocess else []),
+        *(f"environment:{name}" for name in permissions.environment),
+        *(f"secrets:{secret.name}" for secret in permissions.secrets),
+    )
 
 
 def within(asked: Permissions, granted: Permissions) -> bool:

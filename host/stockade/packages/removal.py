@@ -1,25 +1,36 @@
 """Taking plugins away, and tidying up after those who were killed half-way."""
 
+import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import msgspec
 
 from stockade.errors import HostError
 from stockade.packages.environment import sweep_environments
+from stockade.packages.ledger import SUFFIX
 from stockade.packages.lock import write_lock
-from stockade.packages.trees import discard, is_leftover, remove_tree
+from stockade.packages.steps import Steps, silent
+from stockade.packages.trees import discard, is_held, is_leftover, remove_tree
 from stockade.settings import Home
 from stockade.state import Removal, Secrets, State
 from stockade.state.files import folder_lock
 
-__all__ = ["finish_removal", "remove_unused", "sweep", "uninstall"]
+__all__ = ["Collected", "collect", "finish_removal", "remove_unused", "sweep", "uninstall"]
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_STORED = re.compile(rf"([0-9a-f]{{64}})(?:{re.escape(SUFFIX)})?")
 
 
-def _silent(step: str) -> None:
-    del step
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What `collect` removed: by plugin the versions that can be gone back to no more, folders by
+    name, and how much they held.
+    """
+
+    versions: Mapping[str, tuple[str, ...]]
+    folders: tuple[str, ...]
+    freed_bytes: int
 
 
 def uninstall(
@@ -28,7 +39,7 @@ def uninstall(
     name: str,
     keep_data: bool = False,
     *,
-    on_step: Callable[[str], None] = _silent,
+    on_step: Callable[[str], None] = silent,
 ) -> None:
     """Remove a plugin: code, packages, grants, settings, keys, logs and, unless kept, its data.
 
@@ -36,20 +47,73 @@ def uninstall(
     tidy, lock-file) leaves it installed or gone, and `sweep` removes the rest. Raises
     `NotInstalled`.
     """
-    home.ensure()
-    on_step("lock")
-    with folder_lock(home.plugins):
-        on_step("record")
-        state.remove(name, keep_data=keep_data)
-        finish_removal(home, state, Removal(name=name, keep_data=keep_data), on_step=on_step)
-        on_step("tidy")
-        remove_unused(home, state)
-        on_step("lock-file")
-        write_lock(home, state)
+    steps = Steps(on_step)
+    with steps.told(name, "uninstalled"):
+        home.ensure()
+        steps("lock")
+        with folder_lock(home.plugins):
+            steps("record")
+            state.remove(name, keep_data=keep_data)
+            steps.done = True
+            finish_removal(home, state, Removal(name=name, keep_data=keep_data), on_step=steps)
+            steps("tidy")
+            remove_unused(home, state)
+            steps("lock-file")
+            write_lock(home, state)
+
+
+def collect(
+    home: Home,
+    state: State,
+    keep: int = 1,
+    *,
+    on_step: Callable[[str], None] = silent,
+    now: float | None = None,
+) -> Collected:
+    """Forget all but `keep` earlier versions of every plugin, and remove what nobody needs any
+    more, base environments of other Pythons included. Waits for installs. Raises `HostError`.
+    """
+    steps = Steps(on_step)
+    with steps.told("what nobody needs", "removed"):
+        home.ensure()
+        steps("lock")
+        with folder_lock(home.plugins):
+            before = _sizes(home)
+            steps("record")
+            names = [plugin.name for plugin in state.list()]
+            versions = {name: state.versions.keep_newest(name, keep) for name in names}
+            steps("tidy")
+            gone = remove_unused(home, state)
+            gone += _temporary_files(home, time.time() if now is None else now)
+        gone += sweep_environments(home, now=now)
+    left = _sizes(home)
+    return Collected(
+        versions={name: found for name, found in versions.items() if found},
+        folders=gone,
+        freed_bytes=sum(size for path, size in before.items() if path not in left),
+    )
+
+
+def _sizes(home: Home) -> dict[Path, int]:
+    """What is in the store and among the environments, with the bytes of its files."""
+    return {
+        path: _size(path)
+        for parent in (home.plugins, home.environments, home.data)
+        for path in parent.iterdir()
+        if parent != home.data or is_leftover(path.name)
+    }
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir() or path.is_symlink():
+        return path.lstat().st_size
+    return sum(
+        Path(folder, name).lstat().st_size for folder, _, files in os.walk(path) for name in files
+    )
 
 
 def finish_removal(
-    home: Home, state: State, removal: Removal, *, on_step: Callable[[str], None] = _silent
+    home: Home, state: State, removal: Removal, *, on_step: Callable[[str], None] = silent
 ) -> None:
     """Remove what belonged to a plugin by name, then forget that it has to be done."""
     on_step("secrets")
@@ -72,6 +136,7 @@ def remove_unused(home: Home, state: State) -> tuple[str, ...]:
         return ()
     plugins = state.list()
     needed = {plugin.digest for plugin in plugins} | {plugin.environment for plugin in plugins}
+    needed |= state.versions.needed()
     gone: list[str] = []
     for parent in (home.plugins, home.environments):
         with folder_lock(home.environments):  # a base environment may be in the making
@@ -116,13 +181,14 @@ def _temporary_files(home: Home, now: float) -> tuple[str, ...]:
 
 
 def _unused(path: Path, needed: set[str]) -> bool:
-    return is_leftover(path.name) or (
-        _DIGEST.fullmatch(path.name) is not None and path.name not in needed
-    )
+    if is_leftover(path.name):
+        return not is_held(path)
+    stored = _STORED.fullmatch(path.name)
+    return stored is not None and stored[1] not in needed
 
 
 def _remove(path: Path) -> str:
-    if is_leftover(path.name):
+    if is_leftover(path.name) or not path.is_dir():
         remove_tree(path)
     else:
         discard(path)

@@ -1,16 +1,27 @@
 """Folders of files as a whole: built beside their place, made read-only, put in place, removed."""
 
+import fcntl
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from stockade.errors import HostError
-from stockade.state.files import sync_folder
+from stockade.state.files import folder_lock, sync_folder
 
-__all__ = ["discard", "is_leftover", "new_tree", "publish", "remove_tree"]
+__all__ = [
+    "discard",
+    "is_held",
+    "is_leftover",
+    "new_tree",
+    "publish",
+    "remove_tree",
+    "staging",
+]
 
 INCOMING = ".incoming-"  # being built: not yet anything
 TRASH = ".trash-"  # being removed: no longer anything
@@ -23,6 +34,38 @@ def new_tree(parent: Path) -> Path:
     path = parent / f"{INCOMING}{secrets.token_hex(8)}"
     path.mkdir(mode=0o700)
     return path
+
+
+@contextmanager
+def staging(parent: Path, guard: Path) -> Iterator[Path]:
+    """A new empty folder for as long as the block lasts, which no sweep takes for a leftover.
+
+    `guard` is the folder whose lock a sweep holds.
+    """
+    with folder_lock(guard):  # or a sweep could come between making it and holding it
+        path = new_tree(parent)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    try:
+        yield path
+    finally:
+        os.close(descriptor)
+        remove_tree(path)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process still works in a folder that `staging` made."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def is_leftover(name: str) -> bool:

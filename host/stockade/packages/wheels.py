@@ -1,33 +1,37 @@
 """A plugin's own packages (`requires`): wheels alone, unpacked into an environment of its own.
 
-No build back end runs and nothing is imported: wheels are unpacked by uv or pip, and what an
-environment could bring beyond modules (start hooks, scripts, our own packages) is taken out.
+Versions are worked out once, and what was found is held fast by its hashes: nothing else is
+unpacked. No build back end runs and nothing is imported, and what an environment could bring
+beyond modules (start hooks, scripts, our own packages) is taken out.
 """
 
 import hashlib
-import importlib.util
-import os
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from stockade.errors import HostError
 from stockade.packages.compiling import compile_tree
 from stockade.packages.environment import foreign_versions
+from stockade.packages.index import base_constraints, where_from
+from stockade.packages.resolver import WHEELS_ONLY, run_uv
 from stockade.packages.trees import new_tree, publish, remove_tree
+from stockade_sdk.text import show
 
-__all__ = ["build_environment", "environment_key", "installer_argv"]
-
-WHEELS_TIMEOUT_S = 300.0  # a few large wheels over a slow line
-SHOWN_LINES = 5  # of what uv or pip said
+__all__ = ["build_environment", "environment_key", "pinned_lines"]
 
 _OURS = frozenset({"stockade", "stockade_sdk", "stockade_worker"})
 # What the base environment has in the same version, and what no worker needs.
 _DROPPED = frozenset({"msgspec", "zmq", "pyzmq.libs", "bin", "__pycache__", ".lock"})
 _HOOK = re.compile(r".*\.pth|(?:site|user)customize(?:\..*)?|__editable__.*", re.IGNORECASE)
+_PINNED = re.compile(
+    r"(?P<name>[a-z0-9]+(?:[-_.]+[a-z0-9]+)*)==[A-Za-z0-9.+!_-]+( --hash=sha256:[0-9a-f]{64})+"
+)
+_WHAT: Final = "the plugin's packages cannot be had as wheels"
+
+Run = Callable[[str, Sequence[str]], None]
 
 
 def environment_key(digest: str, requires: Sequence[str]) -> str:
@@ -43,22 +47,25 @@ def build_environment(
     place: Path,
     requires: Sequence[str],
     *,
+    wheelhouse: Path | None = None,
     offline: bool = False,
-    run: Callable[[list[str]], None] | None = None,
-) -> None:
-    """Unpack the packages and put them in their place, read-only and compiled.
+    packages: Sequence[str] = (),
+    run: Run = run_uv,
+) -> tuple[str, ...]:
+    """Unpack the packages and put them in their place, read-only and compiled; what they are.
 
-    `requires` are requirements as `parse_requirement` has them. Raises `HostError` with the last
-    words of uv or pip. `run` carries out the command.
+    `requires` are requirements as `parse_requirement` has them. `wheelhouse` is the one folder to
+    take wheels from; `offline` fetches nothing. `packages`, lines as they are given back here, are
+    installed as they are and nothing is worked out. Gives one line a package, `NAME==VERSION
+    --hash=sha256:...`, with the hash of every file that counts as that version. Raises `HostError`.
     """
     built = new_tree(place.parent)
     notes = new_tree(place.parent)
+    where = where_from(wheelhouse, offline=offline)
     try:
-        wanted, fixed = notes / "requirements.txt", notes / "constraints.txt"
-        wanted.write_text("".join(f"{line}\n" for line in requires))
-        versions = foreign_versions().items()
-        fixed.write_text("".join(f"{name}=={version}\n" for name, version in versions))
-        (run or _run)(installer_argv(built, wanted, fixed, offline=offline))
+        lines = pinned_lines("\n".join(packages)) or _resolve(requires, notes, where, run)
+        if lines:
+            _unpack(lines, built, notes, where, run)
         _clean(built)
         compile_tree(built)
         publish(built, place)
@@ -70,61 +77,51 @@ def build_environment(
         for path in (built, notes):
             if path.exists():
                 remove_tree(path)
+    return lines
 
 
-def installer_argv(
-    target: Path,
-    requirements: Path,
-    constraints: Path,
-    *,
-    offline: bool = False,
-    uv: str | None = None,
-) -> list[str]:
-    """The command that unpacks the wheels: uv's where it is at hand, else pip's."""
-    found = shutil.which("uv") if uv is None else uv
-    files = ["--target", str(target), "-c", str(constraints), "-r", str(requirements)]
-    wheels = ["--only-binary", ":all:", *files, *(["--no-index"] if offline else [])]
-    if found:
-        by_uv = ["--python", sys.executable, "--link-mode", "copy", "--quiet"]
-        return [found, "pip", "install", *by_uv, *(["--offline"] if offline else []), *wheels]
-    if importlib.util.find_spec("pip") is None:
-        raise HostError(
-            "the plugin needs packages of its own, and there is neither uv nor pip to fetch them",
-            remedy="install uv (https://docs.astral.sh/uv/) and run the command again",
-        )
-    by_pip = ["--no-compile", "--disable-pip-version-check", "--no-input", "--quiet"]
-    return [sys.executable, "-I", "-m", "pip", "install", *by_pip, *wheels]
+def _resolve(
+    requires: Sequence[str], notes: Path, where: Sequence[str], run: Run
+) -> tuple[str, ...]:
+    wanted, fixed, out = notes / "in.txt", notes / "fixed.txt", notes / "out.txt"
+    wanted.write_text("".join(f"{line}\n" for line in requires))
+    fixed.write_text("".join(f"{line}\n" for line in base_constraints()))
+    form = ["--generate-hashes", "--no-header", "--no-annotate", "--output-file", str(out)]
+    argv = ["pip", "compile", *form, *WHEELS_ONLY, *where, "--constraints", str(fixed), str(wanted)]
+    run(_WHAT, argv)
+    return pinned_lines(out.read_text())
 
 
-def _run(argv: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(os.environ),
-            timeout=WHEELS_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HostError(
-            "fetching the plugin's packages took too long",
-            why=f"it was ended after {WHEELS_TIMEOUT_S:g} s",
-        ) from error
-    if done.returncode:
-        lines = done.stdout.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
-        said = " / ".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
-        raise HostError(
-            "the plugin's packages cannot be had as wheels",
-            why=said[:1000],
-            remedy="check the network and the index, or ask the plugin's author for wheels",
-        )
+def pinned_lines(text: str) -> tuple[str, ...]:
+    """The packages of a requirements file with hashes, without those that every worker has.
+
+    Raises `HostError` for a line that pins nothing: an address, a path, a package without a hash.
+    """
+    given = set(foreign_versions())
+    lines = []
+    for line in text.replace("\\\n", " ").splitlines():
+        joined = " ".join(line.split())
+        if not joined or joined.startswith("#"):
+            continue
+        found = _PINNED.fullmatch(joined)
+        if found is None:
+            raise HostError(
+                "the plugin's packages cannot be held fast",
+                why=f"{show(joined, 200)} is no package of an index with its sha256",
+                remedy="ask the plugin's author to require packages that an index has",
+            )
+        if found["name"] not in given:
+            lines.append(joined)
+    return tuple(lines)
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    # The operator's proxies and index settings count; a PYTHONPATH would change what pip imports.
-    return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+def _unpack(lines: Sequence[str], built: Path, notes: Path, where: Sequence[str], run: Run) -> None:
+    pinned = notes / "pinned.txt"
+    pinned.write_text("".join(f"{line}\n" for line in lines))
+    # Dependencies were worked out: what is not in the list does not come in now.
+    exact = ["--require-hashes", "--no-deps", "--requirements", str(pinned)]
+    target = ["--target", str(built), "--link-mode", "copy"]
+    run(_WHAT, ["pip", "install", *target, *WHEELS_ONLY, *where, *exact])
 
 
 def _clean(built: Path) -> None:

@@ -162,13 +162,16 @@ def plan_worker(
     grants: Grants,
     uid: int = -1,
     cpus: tuple[int, ...] = (),
+    program: str = "",
     probe: bool = False,
 ) -> worker.Plan:
     """The plan of one start. `launch` is its random word; `uid` a user of its own for the worker of
-    a host that is root, -1 where it stays the host's.
+    a host that is root, -1 where it stays the host's; `program` a file of the plugin's, below its
+    folder, that runs in place of Python.
     """
     as_root = uid >= 0
     places = places_of(tier, own)
+    run = f"{places.plugin}/{program}" if program else ""
     most_file = MAX_FILE_BYTES if grants.data or grants.paths else limits.scratch_bytes
     return worker.Plan(
         plugin=plugin,
@@ -188,7 +191,7 @@ def plan_worker(
         mounts=_mounts(layout, own, grants, as_root=as_root) if tier == FULL else (),
         links=layout.links if tier == FULL else (),
         blanks=layout.blanks if tier == FULL else (),
-        paths=_paths(tier, layout, places, grants) if tier != NONE else (),
+        paths=_paths(tier, layout, places, grants, run) if tier != NONE else (),
         scratch_bytes=limits.scratch_bytes,
         scratch_inodes=max(64, limits.scratch_bytes // BYTES_PER_INODE),
         uid=uid if tier != NONE else -1,
@@ -197,6 +200,7 @@ def plan_worker(
         doors=places.doors,
         subprocess=grants.subprocess,
         tunnel=grants.tunnel,
+        program=run,
         probe=probe,
     )
 
@@ -229,7 +233,9 @@ def _mount(found: Found, target: str, access: str = READ, *, mapped: bool = Fals
     return worker.Mount(found.path, target, found.device, found.inode, access, owner, group)
 
 
-def _paths(tier: str, layout: Layout, places: Places, grants: Grants) -> tuple[worker.Path, ...]:
+def _paths(
+    tier: str, layout: Layout, places: Places, grants: Grants, run: str
+) -> tuple[worker.Path, ...]:
     end = "/." if tier == RESTRICTED else ""  # a descriptor's link is to be followed, and no other
     needed = {target for target, _ in layout.needed}
     paths = [
@@ -239,6 +245,8 @@ def _paths(tier: str, layout: Layout, places: Places, grants: Grants) -> tuple[w
     paths += [worker.Path(target, WRITE) for target, _ in layout.devices]
     ours = (places.base, places.plugin, places.packages)
     paths += [worker.Path(place + end) for place in ours if place is not None]
+    if run:
+        paths.append(worker.Path(run, EXECUTE))  # the one file, and not what lies beside it
     paths.append(worker.Path(places.scratch + end, WRITE))
     if places.data is not None:
         paths.append(worker.Path(places.data + end, grants.data))
@@ -258,6 +266,7 @@ def expected_acts(plan: worker.Plan) -> dict[str, frozenset[int]]:
     """
     if plan.tier == NONE:
         return {}
+    executes = bool(plan.subprocess or plan.program)
     return {
         "read_outside": _HIDDEN,
         "read_packages": _WENT,
@@ -272,7 +281,7 @@ def expected_acts(plan: worker.Plan) -> dict[str, frozenset[int]]:
         "socket_pair": _WENT,
         "fork": _WENT if plan.subprocess else _DENIED,
         "thread": _WENT,
-        "execute": frozenset((errno.ENOENT, errno.EACCES)) if plan.subprocess else _DENIED,
+        "execute": frozenset((errno.ENOENT, errno.EACCES)) if executes else _DENIED,
         "new_namespace": _DENIED,
         "mount": _DENIED,
         "trace": _DENIED,

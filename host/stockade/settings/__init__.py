@@ -22,6 +22,7 @@ from stockade.settings.values import (
     Settings,
     SupervisionSettings,
     TelemetrySettings,
+    UnsignedSettings,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Settings",
     "SupervisionSettings",
     "TelemetrySettings",
+    "UnsignedSettings",
     "parse_settings",
     "read_settings",
 ]

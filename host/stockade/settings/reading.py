@@ -40,6 +40,7 @@ from stockade.settings.values import (
     SandboxSettings,
     Settings,
     SupervisionSettings,
+    UnsignedSettings,
 )
 from stockade_sdk.limits import LIMIT_KINDS, parse_limit
 from stockade_sdk.manifest.lines import key_lines
@@ -94,6 +95,7 @@ def parse_settings(content: bytes, source: str = "stockade.toml") -> Settings:
         budgets=read_budgets(top.table("budgets")),
         models=read_facts(top.table("models").values, text, source),
         ceilings=_ceilings(top.table("ceilings")),
+        unsigned=_unsigned(top.table("unsigned")),
         prices=read_prices(top.table("prices").values, text, source),
         sandbox=_sandbox(top.table("sandbox")),
         minimum_tier=top.get("minimum_tier", _tier, "full"),
@@ -162,6 +164,17 @@ def _ceilings(table: Table) -> dict[str, float]:
             found[kind.field] = value
     table.finish()
     return found
+
+
+def _unsigned(table: Table) -> UnsignedSettings:
+    default = UnsignedSettings()
+    settings = UnsignedSettings(
+        # Key by key: to raise one ceiling is not to lift the others.
+        ceilings={**default.ceilings, **_ceilings(table.table("ceilings"))},
+        minimum_tier=table.get("minimum_tier", _tier, default.minimum_tier),
+    )
+    table.finish()
+    return settings
 
 
 def _sandbox(table: Table) -> SandboxSettings:

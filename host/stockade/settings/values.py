@@ -24,6 +24,7 @@ __all__ = [
     "Settings",
     "SupervisionSettings",
     "TelemetrySettings",
+    "UnsignedSettings",
 ]
 
 TIERS = ("none", "restricted", "full")  # weakest first
@@ -178,6 +179,28 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out_per_day: int | None = None
 
 
+# Several times what most plugins need: the defaults of `[limits]` are a quarter or less.
+UNSIGNED_CEILINGS: dict[str, float] = {
+    "memory_bytes": 1024 * MIB,
+    "cpu_cores": 2.0,
+    "processes": 256,
+    "open_files": 1024,
+    "scratch_bytes": 256 * MIB,
+    "workers": 4,
+}
+VOUCHED_FOR = frozenset({"shipped", "signed"})  # tiers of trust; the others are held closer
+
+
+class UnsignedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[unsigned]`: what holds besides for plugins that nobody vouches for, those under development
+    included. `ceilings` as those of `Settings`; `minimum_tier` is the weakest tier for them where
+    the one for all is weaker (None: that one alone).
+    """
+
+    ceilings: dict[str, float] = msgspec.field(default_factory=UNSIGNED_CEILINGS.copy)
+    minimum_tier: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator set; everything has a default.
 
@@ -202,24 +225,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: dict[str, Budget] = {}
     models: dict[str, ModelInfo] = {}
     ceilings: dict[str, float] = {}
+    unsigned: UnsignedSettings = UnsignedSettings()
     prices: dict[str, Price] = {}
     sandbox: SandboxSettings = SandboxSettings()
     minimum_tier: str = "full"
     plugin_minimum_tiers: dict[str, str] = {}
 
-    def minimum_tier_of(self, plugin: str, *, needs_full: bool) -> str:
+    def minimum_tier_of(self, plugin: str, *, needs_full: bool, trust: str = "unsigned") -> str:
         """The weakest tier that a plugin may be started in. One that `needs_full` (it was granted
         a network or programs) gets no less, unless the operator named it.
         """
         named = self.plugin_minimum_tiers.get(plugin)
         if named is not None:
             return named
-        return "full" if needs_full else self.minimum_tier
+        if needs_full:
+            return "full"
+        own = None if trust in VOUCHED_FOR else self.unsigned.minimum_tier
+        return max(self.minimum_tier, own or self.minimum_tier, key=TIERS.index)
 
-    def within_ceilings(self, limits: Limits) -> Limits:
-        """The limits, each cut to its ceiling where there is one."""
-        cut = {
-            field: type(getattr(limits, field))(min(getattr(limits, field), most))
-            for field, most in self.ceilings.items()
-        }
-        return msgspec.structs.replace(limits, **cut)
+    def within_ceilings(self, limits: Limits, *, trust: str = "unsigned") -> Limits:
+        """The limits, each cut to its ceiling where there is one; one that is not vouched for by
+        its `trust` also to those of `[unsigned]`.
+        """
+        for ceilings in (self.ceilings, {} if trust in VOUCHED_FOR else self.unsigned.ceilings):
+            cut = {
+                field: type(getattr(limits, field))(min(getattr(limits, field), most))
+                for field, most in ceilings.items()
+            }
+            limits = msgspec.structs.replace(limits, **cut)
+        return limits

@@ -9,6 +9,8 @@ from stockade.state.lists import ModelList
 from stockade.state.records import PLUGIN_STATES, Installed, Removal
 from stockade.state.secrets import Secrets, StoredSecret
 from stockade.state.tokens import Token
+from stockade.state.trust import TrustedKey
+from stockade.state.versions import Version
 
 __all__ = [
     "PLUGIN_STATES",
@@ -25,4 +27,6 @@ __all__ = [
     "Tally",
     "Token",
     "Tried",
+    "TrustedKey",
+    "Version",
 ]

@@ -31,12 +31,15 @@ from stockade.state.records import (
 from stockade.state.rows import PluginName, Row, Switch, Told, sift, storable
 from stockade.state.schema import VERSION, migrate
 from stockade.state.tokens import Tokens
+from stockade.state.trust import TrustedKeys
+from stockade.state.versions import Versions, keep_version
 from stockade_sdk.manifest.config_values import ConfigValue
 from stockade_sdk.text import show
 
 __all__ = ["State"]
 
 MAX_ERROR_CHARS = 4_000
+DEVELOPMENT = "development"
 
 _LISTED = ", ".join(f"plugins.{name}" for name in COLUMNS)
 _SELECT = (
@@ -64,6 +67,8 @@ class State:
         self.learnt = Learnt(database)
         self.attempts = Attempts(database)
         self.tokens = Tokens(database)
+        self.trusted = TrustedKeys(database)
+        self.versions = Versions(database)
 
     @classmethod
     def open(cls, home: Home) -> Self:
@@ -125,6 +130,8 @@ class State:
             *self.learnt.problems(),
             *self.attempts.problems(),
             *self.tokens.problems(),
+            *self.trusted.problems(),
+            *self.versions.problems(),
         )
 
     def notices(self) -> tuple[str, ...]:
@@ -166,27 +173,36 @@ class State:
         return plugin
 
     def put(self, plugin: Installed, capabilities: Sequence[str] = ()) -> None:
-        """Record the plugin in place of any of its name, all of it or nothing.
+        """Record the plugin in place of any of its name, all of it or nothing, and keep no version.
 
         `capabilities` are those its manifest declares; an unfinished removal of the name is over.
         Configuration that waits for a new plugin stays, unless the plugin brings its own.
         """
         with self._database.writing(durable=True) as connection:
-            known = _is_installed(connection, plugin.name)
-            connection.execute(_UPSERT, to_row(plugin))
-            if known or plugin.config:
-                _put_config(connection, plugin.name, plugin.config)
-            connection.execute("DELETE FROM removals WHERE name = ?", (plugin.name,))
-            for table in ("provider_capabilities", "model_catalog_cache"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE provider_id = ?",  # noqa: S608
-                    (plugin.name,),
-                )
-            connection.executemany(
-                "INSERT INTO provider_capabilities (provider_id, capability) VALUES (?, ?)",
-                [(plugin.name, str(capability)) for capability in dict.fromkeys(capabilities)],
-            )
-            clear_rests(connection, plugin.name)
+            _put(connection, plugin, capabilities)
+
+    def replace(
+        self,
+        name: str,
+        change: Callable[[Installed | None], Installed],
+        capabilities: Sequence[str],
+        *,
+        now: float,
+    ) -> Installed:
+        """Record what `change` makes of the plugin that is there, as `put` does; what is recorded.
+
+        Another one than there was replaces that, which is kept among the versions. Of folders under
+        development none is kept: every change saved would be one. What `change` raises leaves all
+        as it was. Raises `StateError` where the row is damaged.
+        """
+        with self._database.writing(durable=True) as connection:
+            row = connection.execute(_SELECT + " WHERE plugins.name = ?", (name,)).fetchone()
+            before = None if row is None else _installed(name, row)
+            plugin = change(before)
+            if before is not None and not before.trust == plugin.trust == DEVELOPMENT:
+                keep_version(connection, name, plugin.digest, now)
+            _put(connection, plugin, capabilities)
+        return plugin
 
     def remove(self, name: str, *, keep_data: bool = False) -> None:
         """Forget the plugin, damaged or not, and note that its files are to go. What it spent today
@@ -326,6 +342,24 @@ def _check_state(state: str) -> None:
 def _is_installed(connection: sqlite3.Connection, name: str) -> bool:
     found = connection.execute("SELECT 1 FROM plugins WHERE name = ?", (name,)).fetchone()
     return found is not None
+
+
+def _put(connection: sqlite3.Connection, plugin: Installed, capabilities: Sequence[str]) -> None:
+    known = _is_installed(connection, plugin.name)
+    connection.execute(_UPSERT, to_row(plugin))
+    if known or plugin.config:
+        _put_config(connection, plugin.name, plugin.config)
+    connection.execute("DELETE FROM removals WHERE name = ?", (plugin.name,))
+    for table in ("provider_capabilities", "model_catalog_cache"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE provider_id = ?",  # noqa: S608
+            (plugin.name,),
+        )
+    connection.executemany(
+        "INSERT INTO provider_capabilities (provider_id, capability) VALUES (?, ?)",
+        [(plugin.name, str(capability)) for capability in dict.fromkeys(capabilities)],
+    )
+    clear_rests(connection, plugin.name)
 
 
 def _put_config(connection: sqlite3.Connection, name: str, config: dict[str, ConfigValue]) -> None:

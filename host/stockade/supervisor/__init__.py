@@ -1,6 +1,7 @@
 """Workers of all plugins: started when needed, watched, replaced when they die, ended."""
 
 from .board import Posted, posted_in
+from .crew import NEXT_CALL
 from .denials import Denials, read_acts, shown
 from .launch import Launch, PluginRuntime, Prepared, WorkerChannel
 from .logbook import Logbook
@@ -10,6 +11,7 @@ from .status import PluginEvent, PluginState, PluginStatus, What, WorkerStatus
 from .supervisor import Supervisor
 
 __all__ = [
+    "NEXT_CALL",
     "Answer",
     "Denials",
     "Launch",

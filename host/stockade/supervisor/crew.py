@@ -25,7 +25,12 @@ from .restart import Death, GiveUp, after_exit
 from .status import PluginEvent, PluginState, PluginStatus, What, WorkerStatus
 from .worker import Worker
 
+NEXT_CALL = "the next call starts it again"
 ALIVE = frozenset((State.STARTING, State.LOADING, State.READY))
+
+
+class Replaced(Exception):
+    """The crew was drained with this caller in its queue: another one takes its place."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +39,7 @@ class Waiter:
 
     turn: anyio.Event = field(default_factory=anyio.Event)
     worker: Worker | None = None
-    error: ProviderError | None = None
+    error: ProviderError | Replaced | None = None
 
 
 class Crew:
@@ -59,6 +64,7 @@ class Crew:
         self.last_error = ""
         self.deaths: deque[Death] = deque()
         self.closing = ""  # why no worker is started any more
+        self.replaced = False  # who comes, and who waits, is another crew's
         self.given_up: ProviderError | None = None
         self._runtime_of = runtime_of
         self._recruit = recruit
@@ -88,7 +94,7 @@ class Crew:
         with the seconds that are left then.
 
         Raises ProviderError: `overloaded` where too many wait, `timeout`, or what became of the
-        start.
+        start; and Replaced where it was handed over meanwhile.
         """
         deadline = self._clock() + timeout_s
         while True:
@@ -131,6 +137,8 @@ class Crew:
         return None if index is None else self.ready[index]
 
     def _queue_up(self) -> Waiter:
+        if self.replaced:
+            raise Replaced
         if self.given_up is not None and not self.ready:
             raise ProviderError.of(self.given_up.info())
         if self.closing:
@@ -212,7 +220,7 @@ class Crew:
             self.given_up = _with(worker.error, then)
             return then
         self._not_before = now + decision.seconds
-        return "it is started again" if worker.was_ready else "the next call starts it again"
+        return "it is started again" if worker.was_ready else NEXT_CALL
 
     def bury(self, worker: Worker) -> None:
         """It is gone: replace it where it fell at work, tell those who wait where it never began.
@@ -249,6 +257,14 @@ class Crew:
         self.deaths.clear()
         self.given_up = None
         self._not_before = 0.0
+
+    def hand_over(self) -> None:
+        """Another crew takes calls in its place: those who wait go there."""
+        self.replaced = True
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            waiter.error = Replaced()
+            waiter.turn.set()
 
     def close(self, reason: str, event: Event) -> None:
         """Start no more workers and end these: `Event.DRAIN` lets them finish, `STOP` does not."""

@@ -23,7 +23,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from stockade.channel.channel import Channel
-from stockade.errors import NotInstalled
+from stockade.errors import HostError, NotInstalled
 from stockade.process import Nurseries, Program, RunFolder, sweep_stale
 from stockade.sandbox.cgroups import CgroupError, Cgroups, sweep_groups
 from stockade.settings import SupervisionSettings
@@ -36,7 +36,7 @@ from stockade_worker.plan import Plan
 
 from .answers import Unreadable, read_answer, read_events
 from .board import write_board
-from .crew import Crew
+from .crew import Crew, Replaced
 from .launch import Means, PluginRuntime, WorkerChannel
 from .lifecycle import Event
 from .probing import Answer, run_probe
@@ -44,6 +44,7 @@ from .rehearsal import Rehearsal, rehearse
 from .status import PluginEvent, PluginState, PluginStatus, What
 from .worker import STOP_GRACE_S, Connect, Worker
 
+DRAIN_S: Final = 30.0  # for calls in flight, where a plugin is taken down
 CLOSE_S: Final = STOP_GRACE_S + 0.5  # for all workers to go when the host leaves
 
 Plugins = Mapping[str, PluginRuntime] | Callable[[str], PluginRuntime]
@@ -83,6 +84,7 @@ class Supervisor:
         self._clock = clock
         self._random = random
         self._crews: dict[str, Crew] = {}
+        self._prepared: dict[str, Crew] = {}  # by `prepare`, until a `drain`
         self._leaving: set[Crew] = set()
         self._stack = AsyncExitStack()
         self._in_haste = False
@@ -162,7 +164,7 @@ class Supervisor:
         timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
-            worker, timeout_s = await crew.lease(timeout_s)
+            crew, worker, timeout_s = await self._lease(crew, timeout_s)
         channel = worker.channel
         assert channel is not None
         worker.live += 1
@@ -195,7 +197,7 @@ class Supervisor:
         timeout_s = min(timeout_s, crew.runtime.limits.request_timeout_s)
         worker = crew.quick()
         if worker is None:
-            worker, timeout_s = await crew.lease(timeout_s)
+            crew, worker, timeout_s = await self._lease(crew, timeout_s)
         channel = worker.channel
         assert channel is not None
         worker.live += 1
@@ -245,16 +247,68 @@ class Supervisor:
         assert self._means is not None
         return await run_probe(self._means.nurseries, program, plan)
 
-    async def drain(self, plugin: str, *, deadline_s: float = 30.0) -> None:
+    async def ready(self, plugin: str, *, timeout_s: float) -> None:
+        """Have a worker that takes calls, a new one where there is none. Raises as `call`."""
+        crew = self._crews.get(plugin) or self._crew(plugin)
+        await self._lease(crew, timeout_s)
+
+    async def prepare(self, plugin: str, *, timeout_s: float) -> bool:
+        """Have a worker of what `plugins` says now ready beside those that take calls, for the next
+        `drain` to put in their place; whether there is one, if only after `timeout_s`. Does nothing
+        where none run.
+
+        What became of a start that failed is for the next call to hear.
+        """
+        before = self._crews.get(plugin)
+        if before is None or not before.ready:
+            return False
+        self.dismiss(plugin)
+        try:
+            crew = self._made(plugin)
+        except (HostError, ProviderError):
+            return False
+        self._prepared[plugin] = crew
+        try:
+            await crew.lease(timeout_s)
+        except Replaced:  # it was put in place meanwhile, and another in its
+            return False
+        except (HostError, ProviderError) as error:
+            if not isinstance(error, ProviderError) or error.kind is not ErrorKind.TIMEOUT:
+                self.dismiss(plugin)
+                return False
+        return self._prepared.get(plugin) is crew  # else another was asked for meanwhile
+
+    def dismiss(self, plugin: str) -> None:
+        """End what was prepared and is not wanted after all."""
+        crew = self._prepared.pop(plugin, None)
+        if crew is not None:
+            assert self._tasks is not None
+            self._leaving.add(crew)
+            crew.close("it is not needed", Event.STOP)
+            self._tasks.start_soon(self._gone, crew)
+
+    async def _gone(self, crew: Crew) -> None:
+        await crew.empty()
+        self._leaving.discard(crew)
+
+    async def drain(self, plugin: str, *, deadline_s: float = DRAIN_S) -> None:
         """Let a plugin's workers finish their calls, for so long, and end them.
 
-        Calls that come meanwhile get new workers, of what `plugins` says then.
+        Calls that come meanwhile, and those that wait, get new workers, of what `plugins` says
+        then: where one was prepared it is there already, and then those that are replaced have the
+        time that a call may take.
         """
+        prepared = self._prepared.pop(plugin, None)
         crew = self._crews.pop(plugin, None)
+        if prepared is not None:
+            self._crews[plugin] = prepared
         if crew is None:
             return
+        if prepared is not None:
+            deadline_s = max(deadline_s, crew.runtime.limits.request_timeout_s)
         self._leaving.add(crew)
         try:
+            crew.hand_over()
             crew.close("it is being taken down", Event.DRAIN)
             with anyio.move_on_after(deadline_s):
                 await crew.empty()
@@ -272,10 +326,14 @@ class Supervisor:
             await crew.empty()
 
     def _all(self) -> list[Crew]:
-        return [*self._crews.values(), *self._leaving]
+        return [*self._crews.values(), *self._prepared.values(), *self._leaving]
 
     def _crew(self, plugin: str) -> Crew:
-        crew = self._crews[plugin] = Crew(
+        crew = self._crews[plugin] = self._made(plugin)
+        return crew
+
+    def _made(self, plugin: str) -> Crew:
+        return Crew(
             plugin,
             self._runtime_of,
             self._recruit,
@@ -284,7 +342,15 @@ class Supervisor:
             random=self._random,
             clock=self._clock,
         )
-        return crew
+
+    async def _lease(self, crew: Crew, timeout_s: float) -> tuple[Crew, Worker, float]:
+        """As `Crew.lease`, and of the crew that takes its place where it is drained meanwhile."""
+        deadline = self._clock() + timeout_s
+        while True:
+            try:
+                return (crew, *await crew.lease(deadline - self._clock()))
+            except Replaced:
+                crew = self._crews.get(crew.name) or self._crew(crew.name)
 
     def _tell(self, event: PluginEvent) -> None:
         if event.what is not What.STARTED:

@@ -22,6 +22,7 @@ from stockade_sdk.manifest.problems import ManifestError, Problem, Problems, Sec
 from stockade_sdk.manifest.sections import read_config, read_models, read_plugin
 from stockade_sdk.manifest.values import EntryPoint, Manifest, ManifestModel
 from stockade_sdk.manifest.versions import specifier_allows
+from stockade_sdk.permissions import Permissions
 
 __all__ = [
     "MANIFEST_NAME",
@@ -143,6 +144,8 @@ def _read(top: Section) -> Manifest | None:
     limits = read_limits(top.table("limits"))
     top.finish()
     _check_capabilities(top, about.capabilities, models)
+    if about.entry is not None and about.entry.program:
+        _check_program(top, about.requires, permissions)
     if about.name is None or about.version is None or about.entry is None or about.sdk is None:
         return None  # each of them is among the problems
     return Manifest(
@@ -161,6 +164,20 @@ def _read(top: Section) -> Manifest | None:
         permissions=permissions,
         limits=limits,
     )
+
+
+def _check_program(top: Section, requires: tuple[str, ...], permissions: Permissions) -> None:
+    """What is Python's alone: its packages, and the forwarder that a worker runs in itself."""
+    if requires:
+        top.problems.add(
+            ("plugin", "requires"), "is for Python, and entry names a program", "leave it out"
+        )
+    if permissions.tunnel:
+        top.problems.add(
+            ("permissions", "tunnel"),
+            "has no forwarder in a program",
+            "leave it out: a program sends HttpOpen",
+        )
 
 
 def _check_capabilities(

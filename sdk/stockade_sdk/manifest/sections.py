@@ -17,7 +17,7 @@ from stockade_sdk.manifest.config_values import (
 )
 from stockade_sdk.manifest.prices import PRICE_REMEDY, read_price
 from stockade_sdk.manifest.problems import Section
-from stockade_sdk.manifest.values import FEATURES, EntryPoint, ManifestModel
+from stockade_sdk.manifest.values import FEATURES, PROGRAM_MARK, EntryPoint, ManifestModel
 from stockade_sdk.manifest.versions import parse_requirement, parse_version, split_specifier
 from stockade_sdk.permissions import MAX_HELP
 from stockade_sdk.text import TextRefused, check_plain_text, nearest, show
@@ -37,6 +37,8 @@ MAX_TOKENS = 10**9
 
 _PLUGIN_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+# In a folder, since what stands alone at the top of a wheel is code or metadata.
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)+")
 # Without blank, comma, semicolon and quotes: ids stand in headers and tables. A target is
 # split at its first slash, so that an id may hold more of them.
 _MODEL_ID = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+~-]*")
@@ -114,6 +116,8 @@ def _requirement(text: str) -> str:
 
 
 def _entry(text: str) -> EntryPoint:
+    if text.startswith(PROGRAM_MARK):
+        return _program(text)
     module, colon, attribute = text.partition(":")
     if (
         not colon
@@ -130,6 +134,16 @@ def _entry(text: str) -> EntryPoint:
             f"is in the module {top}, which is not the plugin's own", "name the plugin's package"
         )
     return EntryPoint(module=module, attribute=attribute)
+
+
+def _program(text: str) -> EntryPoint:
+    path = text.removeprefix(PROGRAM_MARK)
+    if len(text) > MAX_ENTRY or not _PROGRAM.fullmatch(path):
+        raise TextRefused(
+            "is not a program in a folder of the plugin's",
+            'write "./FOLDER/FILE" in letters, digits and . _ + -, as in "./bin/my-provider"',
+        )
+    return EntryPoint(program=path)
 
 
 def _capability(text: str) -> Capability:

@@ -7,21 +7,39 @@ from stockade_sdk.limits import Limits
 from stockade_sdk.manifest.config_values import ConfigField
 from stockade_sdk.permissions import Permissions
 
-__all__ = ["DEFAULT_MODEL", "FEATURES", "EntryPoint", "Manifest", "ManifestModel"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "FEATURES",
+    "PROGRAM_MARK",
+    "EntryPoint",
+    "Manifest",
+    "ManifestModel",
+]
 
+PROGRAM_MARK = "./"  # what a program's path begins with, and no module does
 DEFAULT_MODEL = "default"  # the one model of a plugin that names none
 # What requests ask of a model; a manifest may name others of the same form.
 FEATURES = ("streaming", "tools", "parallel_tools", "json_object", "json_schema", "reasoning")
 
 
 class EntryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the provider class is: `module` dotted, `attribute` dotted within it."""
+    """Where the provider is: a class, `module` dotted and `attribute` dotted within it; or else
+    `program`, an executable file's path below the plugin's folder.
+    """
 
-    module: str
-    attribute: str
+    module: str = ""
+    attribute: str = ""
+    program: str = ""
 
     def __str__(self) -> str:
+        if self.program:
+            return PROGRAM_MARK + self.program
         return f"{self.module}:{self.attribute}"
+
+    @property
+    def top(self) -> str:
+        """What it lies in at the top of the plugin's folder: a package's or a folder's name."""
+        return self.program.split("/")[0] if self.program else self.module.split(".")[0]
 
 
 class ManifestModel(msgspec.Struct, frozen=True, kw_only=True):

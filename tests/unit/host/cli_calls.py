@@ -27,6 +27,12 @@ class Called(NamedTuple):
 Call = Callable[..., Called]
 
 
+def _untried(arguments: tuple[str, ...]) -> list[str]:
+    """These tests start no worker: their plugins end whoever imports them."""
+    installs = {"install", "install-provider", "upgrade", "rollback"}
+    return ["--no-smoke"] if installs & set(arguments[:2]) else []
+
+
 def calling(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Call:
@@ -39,7 +45,7 @@ def calling(
         capsys.readouterr()
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-            code = run_program(arguments)
+            code = run_program([*arguments, *_untried(arguments)])
         out, err = capsys.readouterr()
         return Called(code, out, err)
 

@@ -79,6 +79,7 @@ class FakeOperator:
         self.ways: dict[str, v.Route] = {}
         self.visitors: dict[str, v.TokenRow] = {}
         self.work: dict[str, v.Job] = {}
+        self.signers: dict[str, v.TrustedKeyRow] = {}
         self.lines = [a_line("started"), a_line("no way to example.com", "denied")]
         self.more_lines = anyio.Event()  # set: following ends
         self.followers = 0
@@ -173,6 +174,65 @@ class FakeOperator:
             raise Changed("it is not what was looked at", why="its digest differs")
         self.installed[agreed.source] = a_plugin(agreed.source)
         return self.began("install")
+
+    async def propose_upgrade(self, name: str, asked: v.UpgradeAsked) -> v.Proposal:
+        self.heard("propose_upgrade", name, asked)
+        self.known(name)
+        proposal = await self.propose(asked)
+        return replace(proposal, replaces="1.0", differences=["Version 1.0 becomes 1.1."])
+
+    async def upgrade(self, name: str, agreed: v.Upgrading) -> v.Job:
+        self.heard("upgrade", name, agreed)
+        self.known(name)
+        if agreed.digest != DIGEST:
+            raise Changed("it is not what was looked at", why="its digest differs")
+        return self.began("upgrade")
+
+    async def versions(self, name: str) -> Sequence[v.VersionRow]:
+        self.heard("versions", name)
+        plugin = self.known(name)
+        return [
+            v.VersionRow(
+                version=plugin.version,
+                digest=DIGEST,
+                trust=plugin.trust,
+                current=True,
+                installed_at=1.0,
+                replaced_at=None,
+            )
+        ]
+
+    async def roll_back(self, name: str, asked: v.RollingBack) -> v.Job:
+        self.heard("roll_back", name, asked)
+        self.known(name)
+        return self.began("rollback")
+
+    async def verify(self, name: str) -> v.Job:
+        self.heard("verify", name)
+        self.known(name)
+        return self.began("verify")
+
+    async def collect(self, asked: v.Collecting) -> v.Job:
+        self.heard("collect", asked)
+        return self.began("gc")
+
+    async def trusted(self) -> Sequence[v.TrustedKeyRow]:
+        self.heard("trusted")
+        return list(self.signers.values())
+
+    async def trust(self, name: str, given: v.TrustGiven) -> v.TrustedKeyRow:
+        self.heard("trust", name, given)
+        if name in self.signers:
+            raise Taken(f"there is a key {name!r}")
+        self.signers[name] = v.TrustedKeyRow(
+            name=name, key=given.key, fingerprint="ab" * 16, added_at=1.0, plugins=[]
+        )
+        return self.signers[name]
+
+    async def distrust(self, name: str) -> None:
+        self.heard("distrust", name)
+        if self.signers.pop(name, None) is None:
+            raise Missing(f"there is no key {name!r}")
 
     async def uninstall(self, name: str, *, keep_data: bool = False) -> None:
         self.heard("uninstall", name, keep_data)

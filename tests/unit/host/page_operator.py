@@ -252,6 +252,60 @@ class MemoryOperator:
         steps = [f"Installed {agreed.source} 0.1.0."]
         return self._job("install", state="done", result=result, steps=steps)
 
+    async def propose_upgrade(self, name: str, asked: v.UpgradeAsked) -> v.Proposal:
+        proposal = await self.propose(asked)
+        if proposal.name != self._plugin(name).name:
+            raise UsageError(f"it holds {proposal.name}, another plugin")
+        return msgspec.structs.replace(
+            proposal,
+            version="0.2.0",
+            replaces="0.1.0",
+            differences=["Version 0.1.0 becomes 0.2.0."],
+        )
+
+    async def upgrade(self, name: str, agreed: v.Upgrading) -> v.Job:
+        if agreed.digest != "sha256:" + "ab" * 32:
+            raise Changed("the source has changed since it was looked at")
+        self.done.append(("upgrade", name, agreed))
+        return self._job("upgrade", state="done", result=msgspec.to_builtins(self._plugin(name)))
+
+    async def versions(self, name: str) -> Sequence[v.VersionRow]:
+        plugin = self._plugin(name)
+        now = v.VersionRow(
+            version=plugin.version,
+            digest="sha256:" + "ab" * 32,
+            trust=plugin.trust,
+            current=True,
+            installed_at=self.clock() - 60,
+            replaced_at=None,
+        )
+        before = msgspec.structs.replace(
+            now, version="0.0.9", trust="unsigned", current=False, replaced_at=self.clock() - 60
+        )
+        return [now, before]
+
+    async def roll_back(self, name: str, asked: v.RollingBack) -> v.Job:
+        self._plugin(name)
+        self.done.append(("rollback", name, asked.to))
+        return self._job("rollback")
+
+    async def verify(self, name: str) -> v.Job:
+        self._plugin(name)
+        result = {"name": name, "ok": True, "problems": []}
+        return self._job("verify", state="done", result=result)
+
+    async def collect(self, asked: v.Collecting) -> v.Job:
+        return self._job("gc", state="done", result={"removed": [], "freed_bytes": 0})
+
+    async def trusted(self) -> Sequence[v.TrustedKeyRow]:
+        return []
+
+    async def trust(self, name: str, given: v.TrustGiven) -> v.TrustedKeyRow:
+        raise UsageError(f"{given.key} is no public key")
+
+    async def distrust(self, name: str) -> None:
+        raise Missing(f"no key called {name} is trusted")
+
     async def uninstall(self, name: str, *, keep_data: bool = False) -> None:
         self._plugin(name)
         self.done.append(("uninstall", name, keep_data))

@@ -17,6 +17,7 @@ from tests.unit.host.fake_operator import CAPABILITIES, DIGEST, FakeOperator
 WORDS = v.Granting(permissions=["network"])
 ROUTE = v.RouteGiven(targets=["openai/gpt"], timeout_s=2.5)
 PLUGIN = "/api/plugins/openai"
+KEY = v.TrustGiven(key="ed25519:AA")
 
 # method, target, body, status, the call that it comes to
 ASKED: list[tuple[str, str, Any, int, tuple[Any, ...]]] = [
@@ -44,6 +45,33 @@ ASKED: list[tuple[str, str, Any, int, tuple[Any, ...]]] = [
     ("GET", PLUGIN, None, 200, ("plugin", "openai")),
     ("DELETE", PLUGIN, None, 204, ("uninstall", "openai", False)),
     ("DELETE", f"{PLUGIN}?keep_data=true", None, 204, ("uninstall", "openai", True)),
+    (
+        "POST",
+        f"{PLUGIN}/upgrade/propose",
+        {"source": "deepseek", "downgrade": True},
+        200,
+        ("propose_upgrade", "openai", v.UpgradeAsked(source="deepseek", downgrade=True)),
+    ),
+    (
+        "POST",
+        f"{PLUGIN}/upgrade",
+        {"source": "deepseek", "digest": DIGEST, "smoke": False},
+        202,
+        ("upgrade", "openai", v.Upgrading(source="deepseek", digest=DIGEST, smoke=False)),
+    ),
+    ("GET", f"{PLUGIN}/versions", None, 200, ("versions", "openai")),
+    (
+        "POST",
+        f"{PLUGIN}/rollback",
+        {"to": "0.9"},
+        202,
+        ("roll_back", "openai", v.RollingBack(to="0.9")),
+    ),
+    ("POST", f"{PLUGIN}/verify", None, 202, ("verify", "openai")),
+    ("POST", "/api/gc", {"keep": 2}, 202, ("collect", v.Collecting(keep=2))),
+    ("GET", "/api/trust", None, 200, ("trusted",)),
+    ("PUT", "/api/trust/ann", {"key": "ed25519:AA"}, 200, ("trust", "ann", KEY)),
+    ("DELETE", "/api/trust/old", None, 204, ("distrust", "old")),
     ("POST", f"{PLUGIN}/enable", None, 200, ("enabled", "openai")),
     ("POST", f"{PLUGIN}/disable", None, 200, ("disabled", "openai")),
     ("POST", f"{PLUGIN}/restart", None, 200, ("restart", "openai")),
@@ -170,6 +198,7 @@ async def used_operator() -> FakeOperator:
     await operator.set_secret("openai", "old", v.SecretGiven(value="s"))
     await operator.set_alias("old/name%", v.AliasGiven(target="openai/gpt"))
     await operator.create_token(v.TokenAsked(name="old"))
+    await operator.trust("old", KEY)
     operator.calls.clear()
     return operator
 

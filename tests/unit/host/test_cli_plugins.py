@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.host.cli_calls import Call, calling
+from tests.unit.host.package_index import serving
 from tests.unit.host.packaging_samples import ASKS, plugin_folder, tree
 
 LISTED = "name version state trust digest summary capabilities models last_error"
@@ -93,10 +94,22 @@ def test_an_install_that_widens_a_grant_asks_again(call: Call, sample: str) -> N
     assert "asks for more than it has" in called.out
 
 
+def test_a_name_that_nobody_knows_is_told_with_those_that_ship(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as index:
+        for name, value in index.environment().items():
+            monkeypatch.setenv(name, value)
+        called = call("install", "--yes", "no-such-plugin")
+
+    assert called.code == 2
+    assert "no package of that name" in called.err
+    assert "echo" in called.err
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        ["no-such-plugin"],
         ["/nowhere/at/all"],
         ["echo", "--deny", "everything"],
         ["echo", "--deny", "network:api.example.com"],

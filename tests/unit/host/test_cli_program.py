@@ -12,6 +12,9 @@ from stockade import __version__
 from stockade.cli.program import VERBS, run_program
 
 PROMISED = (
+    "upgrade rollback gc "
+    "test "
+    "pack sign verify trust new call dev "
     "demo run install uninstall list inspect validate logs doctor config secrets enable disable"
     " permissions health auth plugins models aliases routes providers serve top tokens"
 )

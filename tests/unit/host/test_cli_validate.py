@@ -26,12 +26,16 @@ def test_a_plugin_is_valid_and_its_code_is_not_run(call: Call, tmp_path: Path) -
 def test_the_keys_of_a_verdict_are_stable(call: Call, tmp_path: Path) -> None:
     folder = plugin_folder(tmp_path)
 
-    assert call("validate", str(folder), "--json").json == {
+    found = call("validate", str(folder), "--json").json
+
+    assert list(found) == "valid path name version problems warnings".split()
+    assert found | {"warnings": []} == {
         "valid": True,
         "path": str(folder / "plugin.toml"),
         "name": "sample",
         "version": "1.0.0",
         "problems": [],
+        "warnings": [],
     }
 
 
@@ -43,7 +47,7 @@ def test_every_problem_is_told_at_once_with_its_line(call: Call, tmp_path: Path)
     assert people.code == programs.code == 2
     assert "plugin.toml:5: plugin.version" in people.err
     assert "plugin.toml:10: permissions.netwrok" in people.err
-    assert "2 problems found" in people.err
+    assert "2 problems found" in people.err  # and no warnings: of a broken manifest there are none
     found = programs.json["problems"]
     assert [list(problem) for problem in found] == [["line", "key", "message", "remedy"]] * 2
     assert [problem["line"] for problem in found] == [5, 10]

@@ -1,18 +1,16 @@
 """What is asked for, what is granted, what is shown, and what a source or a name means."""
 
-from pathlib import Path
-
 import pytest
 
 from stockade.errors import UsageError
-from stockade.packages import consent_text, deny, escape, resolve_source, shipped_plugins, widened
+from stockade.packages import consent_text, deny, escape, widened
 from stockade.packages.names import names_near
 from stockade.packages.permit import within
 from stockade_sdk.hosts import HostRule
 from stockade_sdk.limits import Limits
 from stockade_sdk.manifest import Manifest, read_manifest
 from stockade_sdk.permissions import PathRule, Permissions, SecretRequest
-from tests.unit.host.packaging_samples import ASKS, MANIFEST, plugin_folder
+from tests.unit.host.packaging_samples import ASKS, MANIFEST
 
 HOST = HostRule.parse("api.example.com")
 ASKED = Permissions(
@@ -246,54 +244,34 @@ def test_the_shipped_names_are_not_near_each_other():
         assert names_near(name, names.split()) == ()
 
 
-def test_a_source_is_a_shipped_name_or_a_folder(tmp_path: Path, monkeypatch):
-    ours = plugin_folder(tmp_path / "shipped", "echo")
-    shipped = {"echo": ours}
-    folder = plugin_folder(tmp_path, "mine")
-    monkeypatch.chdir(tmp_path)
-
-    assert resolve_source("echo", shipped).trust == "shipped"
-    assert resolve_source(str(ours), shipped).trust == "shipped"
-    assert resolve_source("mine", shipped).path == folder
-    assert resolve_source("./mine", shipped).trust == "unsigned"
+# ------------------------------------------------------------------------------------------- trust
 
 
-def test_a_folder_called_like_a_shipped_plugin_is_asked_for_by_path(tmp_path: Path, monkeypatch):
-    shipped = {"echo": plugin_folder(tmp_path / "shipped", "echo")}
-    own = plugin_folder(tmp_path, "echo")
-    monkeypatch.chdir(tmp_path)
-    assert resolve_source("echo", shipped).path == shipped["echo"]
-    assert resolve_source("./echo", shipped) == resolve_source(str(own), shipped)
-    assert resolve_source("./echo", shipped).trust == "unsigned"
+PRINT = "21fe31dfa154a261626bf854046fd227"
+CLOSER = "[unsigned.ceilings]"
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("trust", "signer", "key_name", "there", "absent"),
     [
-        ("plugin-1.0-py3-none-any.whl", "archive"),
-        ("/tmp/x.tar.gz", "archive"),
-        ("some-package", "index"),
-        ("some-package==1.0", "index"),
-        ("./absent", "there is no folder"),
-        ("", "no source"),
-        ("a\0b", "no source"),
-        ("\x1b[31m", "there is no folder"),
+        ("shipped", "", "", ["ships with stockade"], [CLOSER, "vouches"]),
+        ("signed", PRINT, "ann", [f"a key you trust: ann ({PRINT})"], [CLOSER, "do not trust"]),
+        ("unsigned", "", "", ["nobody vouches for it", CLOSER], ["Signed by"]),
+        (
+            "unsigned",
+            PRINT,
+            "",
+            [f"Signed by a key you do not trust: {PRINT}", "trust add", CLOSER, "unsigned"],
+            ["a key you trust"],
+        ),
+        ("development", "", "", ["under development", CLOSER], ["Signed by"]),
     ],
 )
-def test_other_sources_are_refused_with_a_sentence(source: str, said: str):
-    with pytest.raises(UsageError, match=said) as caught:
-        resolve_source(source, {})
-    assert caught.value.exit_code == 2
-    assert str(caught.value).isprintable()
-
-
-def test_a_file_is_not_a_folder(tmp_path: Path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="not a folder"):
-        resolve_source(str(tmp_path / "file"), {})
-
-
-def test_shipped_plugins_are_folders_with_a_manifest():
-    for name, folder in shipped_plugins().items():
-        assert (folder / "plugin.toml").is_file()
-        assert folder.name == name
+def test_the_consent_says_who_vouches_for_it(trust, signer, key_name, there, absent):
+    text = consent_text(
+        manifest(), Permissions(), Limits(), trust=trust, signer=signer, key_name=key_name
+    )
+    for words in there:
+        assert words in text
+    for words in absent:
+        assert words not in text

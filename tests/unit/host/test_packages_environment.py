@@ -16,11 +16,8 @@ from stockade.packages import base_environment, hold_environment
 from stockade.packages.environment import (
     Part,
     find_parts,
-    foreign_versions,
     sweep_environments,
 )
-from stockade.packages.trees import remove_tree
-from stockade.packages.wheels import build_environment, environment_key, installer_argv
 from stockade.settings import Home
 
 CHECK_S = 0.005  # what a start may spend on finding the environment as it should be
@@ -175,88 +172,3 @@ def test_processes_that_meet_a_new_home_at_once_share_one(tmp_path: Path):
     assert [str(path) for path in (tmp_path / "home/environments").iterdir()] == [
         said.pop().strip()
     ]
-
-
-# ------------------------------------------------------------------------------ a plugin's packages
-
-
-def target_of(argv: list[str]) -> Path:
-    return Path(argv[argv.index("--target") + 1])
-
-
-def test_packages_are_unpacked_compiled_and_cleaned(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))  # whatever uv this machine has
-    (tmp_path / "uv").write_text("")
-    (tmp_path / "uv").chmod(0o755)
-    told = {}
-
-    def run(argv: list[str]) -> None:
-        for option in ("-r", "-c"):
-            told[option] = Path(argv[argv.index(option) + 1]).read_text()
-        target = target_of(argv)
-        for name in ("good/__init__.py", "msgspec/x.py", "zmq/x.py", "bin/tool", "evil.pth"):
-            (target / name).parent.mkdir(exist_ok=True)
-            (target / name).touch()
-        for name in ("sitecustomize.py", "__editable___x.py", "single.py"):
-            (target / name).touch()
-
-    place = tmp_path / "environment"
-    build_environment(place, ("tiktoken>=0.7",), run=run)
-
-    left = {path.relative_to(place).parts[0] for path in place.rglob("*")}
-    assert left == {"good", "single.py", "__pycache__"}
-    assert told["-r"] == "tiktoken>=0.7\n"
-    assert told["-c"] == "".join(f"{n}=={v}\n" for n, v in foreign_versions().items())
-    assert set(foreign_versions()) == {"msgspec", "pyzmq"}
-    assert list((place / "good/__pycache__").iterdir())
-    assert [path.name for path in tmp_path.glob(".*")] == []
-    remove_tree(place)
-
-
-@pytest.mark.parametrize("name", ["stockade", "stockade_sdk", "stockade_worker.py"])
-def test_packages_that_bring_ours_are_refused(tmp_path: Path, monkeypatch, name: str):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "uv").write_text("")
-    (tmp_path / "uv").chmod(0o755)
-
-    def run(argv: list[str]) -> None:
-        (target_of(argv) / name).touch()
-
-    with pytest.raises(HostError, match="brings its own"):
-        build_environment(tmp_path / "environment", ("x",), run=run)
-    assert {path.name for path in tmp_path.iterdir()} == {"uv"}
-
-
-def test_the_command_takes_wheels_alone_and_no_index_offline(tmp_path: Path):
-    paths = (tmp_path / "t", tmp_path / "r", tmp_path / "c")
-    online = installer_argv(*paths, uv="/bin/uv")
-    assert online[:3] == ["/bin/uv", "pip", "install"]
-    assert online[online.index("--only-binary") + 1] == ":all:"
-    assert "--no-index" not in online
-    offline = installer_argv(*paths, uv="/bin/uv", offline=True)
-    assert {"--no-index", "--offline"} <= set(offline)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("pip") is not None, reason="pip is installed here")
-def test_without_uv_and_pip_the_remedy_is_named(tmp_path: Path):
-    with pytest.raises(HostError, match="neither uv nor pip") as caught:
-        installer_argv(tmp_path, tmp_path, tmp_path, uv="")
-    assert "uv" in caught.value.remedy
-
-
-def test_a_failing_installer_is_quoted_escaped_and_leaves_nothing(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    (tmp_path / "uv").write_text("#!/bin/sh\nprintf 'no such \\033[31mpackage\\n'; exit 1\n")
-    (tmp_path / "uv").chmod(0o755)
-    with pytest.raises(HostError, match="cannot be had as wheels") as caught:
-        build_environment(tmp_path / "environment", ("x",))
-    assert "no such ?[31mpackage" in str(caught.value)
-    assert {path.name for path in tmp_path.iterdir()} == {"uv"}
-
-
-def test_an_environment_belongs_to_a_digest_and_its_requirements():
-    assert environment_key("a" * 64, ()) == ""
-    key = environment_key("a" * 64, ("x", "y"))
-    assert key == environment_key("a" * 64, ("y", "x"))
-    assert key != environment_key("b" * 64, ("x", "y"))
-    assert key != environment_key("a" * 64, ("x",))

@@ -9,6 +9,7 @@ import pytest
 
 from stockade.errors import HostError, UsageError
 from stockade.packages import folder as room
+from stockade.packages import naming, snapshot
 from stockade.packages.folder import copy_folder, read_folder, tree_digest
 from tests.unit.host.packaging_samples import plugin_folder, tree
 
@@ -153,7 +154,7 @@ def test_a_file_that_became_a_pipe_after_the_look_is_refused_without_waiting(tmp
 def test_a_file_too_large_is_refused_by_name(tmp_path: Path):
     folder = plugin_folder(tmp_path)
     with (folder / "big.bin").open("wb") as file:
-        file.truncate(room.MAX_FILE_BYTES)
+        file.truncate(snapshot.MAX_FILE_BYTES)
     read_folder(folder)
     with (folder / "big.bin").open("ab") as file:
         file.write(b"x")
@@ -165,16 +166,16 @@ def test_a_folder_too_large_in_all_is_refused(tmp_path: Path):
     folder = plugin_folder(tmp_path)
     for number in range(5):
         with (folder / f"{number}.bin").open("wb") as file:
-            file.truncate(room.MAX_TOTAL_BYTES // 4)
+            file.truncate(snapshot.MAX_TOTAL_BYTES // 4)
     with pytest.raises(UsageError, match="over 64 MiB"):
         read_folder(folder)
 
 
 def test_too_many_files_are_refused(tmp_path: Path):
     folder = plugin_folder(tmp_path)
-    for number in range(room.MAX_FILES - 3):  # the manifest, the package and its module
+    for number in range(snapshot.MAX_FILES - 3):  # the manifest, the package and its module
         (folder / f"f{number}").touch()
-    assert len(read_folder(folder).files) == room.MAX_FILES - 1
+    assert len(read_folder(folder).files) == snapshot.MAX_FILES - 1
     (folder / "last").touch()
     with pytest.raises(UsageError, match="at most 2000 files"):
         read_folder(folder)
@@ -190,7 +191,7 @@ def test_too_many_left_out_names_are_refused_before_they_are_sorted(tmp_path: Pa
 
 def test_empty_folders_count_and_depth_is_bounded(tmp_path: Path):
     folder = plugin_folder(tmp_path)
-    deep = folder.joinpath(*["d"] * (room.MAX_DEPTH - 1))
+    deep = folder.joinpath(*["d"] * (naming.MAX_DEPTH - 1))
     deep.mkdir(parents=True)
     read_folder(folder)
     (deep / "d").mkdir()
@@ -325,6 +326,6 @@ def test_a_target_that_cannot_be_written_is_not_blamed_on_the_folder(tmp_path: P
 @pytest.mark.leak_check
 def test_a_full_disk_is_said_as_such(tmp_path: Path):
     with Path("/dev/full").open("wb", buffering=0) as full:
-        writer = room._Writer("big.bin", full.fileno())
+        writer = snapshot._Writer("big.bin", full.fileno())
         with pytest.raises(HostError, match="No space left"):
             writer(b"x")

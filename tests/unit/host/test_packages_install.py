@@ -16,12 +16,14 @@ from stockade.packages import (
     commit_install,
     plan_install,
     plugin_path,
+    resolve_source,
     sweep,
     uninstall,
     verify_installed,
     write_lock,
 )
 from stockade.packages.compiling import compile_tree
+from stockade.packages.snapshot import Snapshot
 from stockade.packages.store import place_plugin
 from stockade.packages.trees import remove_tree
 from stockade.settings import Home
@@ -31,7 +33,7 @@ from stockade_sdk.hosts import HostRule
 from stockade_sdk.permissions import PathRule, Permissions
 from tests.unit.host.packaging_samples import ASKS, plugin_folder, tree
 
-INSTALL_STEPS = ("lock", "store", "environment", "record", "lock-file", "tidy")
+INSTALL_STEPS = ("lock", "store", "environment", "smoke", "record", "lock-file", "tidy")
 UNINSTALL_STEPS = ("lock", "record", "secrets", "files", "tidy", "lock-file")
 
 
@@ -65,9 +67,13 @@ def install(home: Home, state: State, folder: Path, **options) -> Installed:
 
 
 def installed_files(home: Home) -> set[str]:
-    """Names in the store and among the environments, bases aside."""
+    """Names in the store and among the environments, bases and lists of files aside."""
     found = [*home.plugins.iterdir(), *home.environments.iterdir()]
-    return {path.name for path in found if not path.name.startswith("base-")}
+    listed = {path.name.removesuffix(".files") for path in found if path.suffix == ".files"}
+    assert listed <= {path.name for path in found}
+    return {path.name for path in found if not path.name.startswith("base-")} - {
+        f"{name}.files" for name in listed
+    }
 
 
 def test_an_installed_plugin_is_stored_recorded_and_locked(home: Home, state: State, tmp_path):
@@ -163,7 +169,8 @@ def test_another_digest_replaces_code_and_keeps_settings_still_known(home, state
     assert any("gone" in line for line in proposal.differences)
     second = commit_install(home, state, proposal, granted=proposal.asked)
 
-    assert installed_files(home) == {second.digest} != {first.digest}
+    assert installed_files(home) == {second.digest, first.digest}  # kept, to go back to
+    assert second.digest != first.digest
     assert second.config == {"base_url": "https://x"}
     assert second.state == "disabled"
     assert second.operator_hosts == ()
@@ -388,8 +395,10 @@ def test_a_killed_replacement_leaves_the_old_or_the_new(home, state, tmp_path, s
     sweep(home, state)
 
     record = state.require("sample")
-    assert (record == old) is (step not in ("lock-file", "tidy"))
-    assert installed_files(home) == {record.digest}
+    done = step in ("lock-file", "tidy")
+    assert (record == old) is not done
+    assert installed_files(home) == {record.digest, *([old.digest] if done else [])}
+    assert [version.record for version in state.versions.of("sample")] == ([old] if done else [])
     assert verify_installed(home, record) is None
     assert record.digest in home.lock_file.read_text()
 
@@ -523,8 +532,9 @@ def test_a_copy_that_fails_half_way_leaves_nothing(home, tmp_path):
     home.ensure()
     folder = plugin_folder(tmp_path)
     (folder / "zzz").symlink_to("/etc/passwd")  # read last
+    seen = Snapshot((), "0" * 64, b"")
     with pytest.raises(UsageError, match="zzz"):
-        place_plugin(home, folder, "0" * 64)
+        place_plugin(home, resolve_source(str(folder)), seen)
     assert installed_files(home) == set()
 
 

@@ -23,6 +23,7 @@ OTHERS = [
     "/capabilities/rerank",
     "/plugins/odd-one",
     "/plugins/odd-one/grant?permission=read:/etc",
+    "/plugins/openai/upgrade?source=openai",
     "/jobs",
     "/tokens",
     "/host",
@@ -485,3 +486,42 @@ async def test_doctor_is_a_job_and_its_result_stays_to_be_seen(browser):
     answer = await browser.submit("/host", "/host", press=("do", "doctor"))
     assert "delegate one" in (await browser.get(answer.headers["location"])).text
     assert "delegate one" in (await browser.get("/host")).text
+
+
+# --- versions ---
+
+
+async def test_a_plugin_shows_its_versions_and_goes_back_by_a_button(browser):
+    page = await browser.page("/plugins/openai")
+    assert "0.0.9" in page.text
+
+    answer = await browser.submit(
+        "/plugins/openai", "/plugins/openai", {"to": "0.0.9"}, ("do", "rollback")
+    )
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/jobs/")
+    assert browser.operator.done == [("rollback", "openai", "0.0.9")]
+
+
+async def test_an_upgrade_is_shown_before_it_is_agreed_to(browser):
+    where = "/plugins/openai/upgrade?source=openai"
+    assert "Upgrade openai" in (await browser.page(where)).text
+    assert browser.operator.done == []
+
+    answer = await browser.submit(where, "/plugins/openai/upgrade", press=AGREE)
+
+    assert answer.headers["location"].startswith("/jobs/")
+    ((verb, name, agreed),) = browser.operator.done
+    assert (verb, name) == ("upgrade", "openai")
+    assert (agreed.digest, agreed.downgrade) == ("sha256:" + "ab" * 32, False)
+
+
+async def test_an_upgrade_that_allows_more_than_was_read_is_shown_again(browser):
+    where = "/plugins/openai/upgrade?source=openai"
+    answer = await browser.submit(where, "/plugins/openai/upgrade", {"hosts": "10.0.0.7:80"}, AGREE)
+    assert browser.operator.done == []
+
+    await browser.submit(answer.headers["location"], "/plugins/openai/upgrade", press=AGREE)
+
+    assert browser.operator.done[-1][2].allow_hosts == ["10.0.0.7:80"]

@@ -142,6 +142,59 @@ def test_the_widest_and_the_narrowest_range_of_users_are_read(text: str, first: 
     assert (sandbox.first_uid, sandbox.last_uid) == (first, last)
 
 
+WIDE = Limits(
+    memory_bytes=8 << 30, cpu_cores=8.0, processes=1000, open_files=5000, workers=9, concurrency=99
+)
+
+
+@pytest.mark.parametrize("trust", ["unsigned", "development", "what nobody knows"])
+def test_what_nobody_vouches_for_is_held_closer(trust: str):
+    cut = Settings().within_ceilings(WIDE, trust=trust)
+    assert (cut.memory_bytes, cut.cpu_cores, cut.processes) == (1 << 30, 2.0, 256)
+    assert (cut.open_files, cut.workers, cut.concurrency) == (1024, 4, 99)
+    assert Settings().within_ceilings(Limits(), trust=trust) == Limits()
+    assert Settings().within_ceilings(WIDE) == cut  # who does not say is not vouched for
+
+
+@pytest.mark.parametrize("trust", ["shipped", "signed"])
+def test_what_somebody_vouches_for_has_the_ceilings_of_all(trust: str):
+    assert Settings().within_ceilings(WIDE, trust=trust) == WIDE
+    assert parse_settings(FULL).within_ceilings(WIDE, trust=trust).memory_bytes == 128 * MIB
+
+
+def test_the_operator_sets_the_ceilings_of_the_unsigned_one_by_one():
+    settings = parse_settings(b'[unsigned.ceilings]\nmemory = "4 GiB"\nconcurrency = 2')
+    cut = settings.within_ceilings(WIDE, trust="unsigned")
+    assert (cut.memory_bytes, cut.concurrency, cut.workers) == (4 << 30, 2, 4)
+    assert settings.within_ceilings(WIDE, trust="signed") == WIDE
+    lower = parse_settings(b'[ceilings]\nmemory = "64 MiB"').within_ceilings(WIDE)
+    assert (lower.memory_bytes, lower.workers) == (64 * MIB, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "trust", "tier"),
+    [
+        ('minimum_tier = "none"', "unsigned", "none"),
+        (
+            'minimum_tier = "none"\n[unsigned]\nminimum_tier = "restricted"',
+            "unsigned",
+            "restricted",
+        ),
+        ('minimum_tier = "none"\n[unsigned]\nminimum_tier = "full"', "development", "full"),
+        ('minimum_tier = "none"\n[unsigned]\nminimum_tier = "full"', "signed", "none"),
+        ('minimum_tier = "full"\n[unsigned]\nminimum_tier = "none"', "unsigned", "full"),
+        (
+            '[unsigned]\nminimum_tier = "full"\n[plugins.any]\nminimum_tier = "none"',
+            "unsigned",
+            "none",
+        ),
+    ],
+)
+def test_the_stronger_of_two_tiers_holds_for_the_unsigned(text: str, trust: str, tier: str):
+    settings = parse_settings(text.encode())
+    assert settings.minimum_tier_of("any", needs_full=False, trust=trust) == tier
+
+
 def test_ceilings_cut_and_never_raise():
     settings = parse_settings(FULL)
     cut = settings.within_ceilings(Limits(cpu_cores=4.0, workers=1))
@@ -170,6 +223,12 @@ def test_ceilings_cut_and_never_raise():
         ('[ceilings]\nmemory = "1 KiB"', "line 2: ceilings.memory is out of bounds"),
         ('[ceilings]\nmemory = "1 MB"', "line 2: ceilings.memory has the unit"),
         ("[ceilings]\nworkers = true", "line 2: ceilings.workers is not a number"),
+        ('[unsigned]\nminimum_tier = "ful"', "line 2: unsigned.minimum_tier is not a tier"),
+        ("[unsigned]\nmemory = 1", "line 2: unsigned.memory is not a setting"),
+        (
+            "[unsigned.ceilings]\nworkers = true",
+            "line 2: unsigned.ceilings.workers is not a number",
+        ),
         ("[supervision]\ndeaths = 0", "line 2: supervision.deaths is not a number in range"),
         ("[supervision]\ndeaths = true", "line 2: supervision.deaths is not a number in range"),
         ("[gateway]\nport = 70000", "line 2: gateway.port is not a number in range"),

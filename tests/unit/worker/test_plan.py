@@ -41,6 +41,7 @@ PLAN = Plan(
     doors=("/a", "/b"),
     subprocess=True,
     tunnel=True,
+    program="/stockade/plugin/bin/ä",
     probe=True,
 )
 

@@ -59,7 +59,7 @@ SCHED_OTHER = 0
 ABSENT = ("clone3", "memfd_create", "memfd_secret", "openat2")
 
 
-def processes(*, subprocess: bool) -> dict[str, Rule]:
+def processes(*, subprocess: bool, program: bool = False) -> dict[str, Rule]:
     """Threads, processes, and what a process may make of itself."""
     if subprocess:
         clone = only("no namespaces", Check(0, (0,), CLONE_NEW | CLONE_AWAY))
@@ -76,7 +76,7 @@ def processes(*, subprocess: bool) -> dict[str, Rule]:
         # One more filter, for all threads; no listener, which decides over calls from outside.
         "seccomp": only("one more filter", Check(0, (1,)), Check(1, (1,))),
     }
-    if subprocess:
+    if subprocess or program:  # what execve(2) starts sets it up for itself
         rules["arch_prctl"] = only("FS base", Check(0, (ARCH_SET_FS, ARCH_GET_FS)))
     # Their arguments are in memory, where no filter can look, and libraries know what to do without
     # them. A memfd would also be a file that no limit counts, and a program that no path names.

@@ -50,6 +50,7 @@ ALWAYS = {  # allowed with any arguments
         accept accept4 recvfrom recvmsg recvmmsg getsockname getpeername getsockopt shutdown""",
 }
 SUBPROCESS = {"processes": "fork vfork execve execveat setsid setpgid pidfd_open"}
+PROGRAM = {"becoming its own program": "execve"}  # which file, Landlock says
 TUNNEL = {"its own TCP sockets": "connect bind listen"}
 
 LOCKED_DOWN = ("socket", "connect", "bind", "listen", "accept", "accept4", "seccomp")
@@ -57,22 +58,26 @@ LOCKED_DOWN_WITH_TUNNEL = ("seccomp",)  # its sockets are TCP, in an empty netwo
 LOCKED_DOWN_ERRNO = errno.EACCES
 
 
-def always(*, subprocess: bool, tunnel: bool) -> dict[str, tuple[str, ...]]:
+def always(*, subprocess: bool, tunnel: bool, program: bool = False) -> dict[str, tuple[str, ...]]:
     """What is allowed with any arguments, by what it is for."""
     groups = ALWAYS | (SUBPROCESS if subprocess else {}) | (TUNNEL if tunnel else {})
+    groups |= PROGRAM if program else {}
     return {word: tuple(names.split()) for word, names in groups.items()}
 
 
-def base(*, subprocess: bool, tunnel: bool, own_pid: int | None) -> dict[str, Rule]:
+def base(
+    *, subprocess: bool, tunnel: bool, own_pid: int | None, program: bool = False
+) -> dict[str, Rule]:
     """The base filter by names of calls, of which an architecture may lack some.
 
+    ``program``: the worker executes a program of the plugin's in its own place.
     ``own_pid`` is the process that signals may go to. None says that others are out of reach in any
     case, by a PID namespace and a root of its own. Raises ValueError on a pid that stands for more.
     """
-    groups = always(subprocess=subprocess, tunnel=tunnel).values()
+    groups = always(subprocess=subprocess, tunnel=tunnel, program=program).values()
     return {
         **{name: ALLOWED for names in groups for name in names},
-        **processes(subprocess=subprocess),
+        **processes(subprocess=subprocess, program=program),
         **signals(own_pid),
         **files(others_in_sight=own_pid is not None),
         **sockets(tunnel=tunnel),
@@ -86,15 +91,14 @@ def lockdown(*, tunnel: bool) -> dict[str, Rule]:
 
 
 def described(
-    *, subprocess: bool, tunnel: bool, own_pid: int | None
+    *, subprocess: bool, tunnel: bool, own_pid: int | None, program: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """Both filters for people: (what, verdict), first what is allowed, the default last."""
-    rows = [
-        (f"{word}: {' '.join(names)}", "allowed")
-        for word, names in always(subprocess=subprocess, tunnel=tunnel).items()
-    ]
+    groups = always(subprocess=subprocess, tunnel=tunnel, program=program)
+    rules = base(subprocess=subprocess, tunnel=tunnel, own_pid=own_pid, program=program)
+    rows = [(f"{word}: {' '.join(names)}", "allowed") for word, names in groups.items()]
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, rule in base(subprocess=subprocess, tunnel=tunnel, own_pid=own_pid).items():
+    for name, rule in rules.items():
         if not rule.ways:
             alike["", code(rule.otherwise)].append(name)
         elif rule.ways != ALLOWED.ways:

@@ -37,12 +37,14 @@ INSTRUCTION_BYTES = 8  # struct sock_filter
 
 
 @cache
-def base_program(machine: str, *, subprocess: bool, tunnel: bool, own_pid: int | None) -> bytes:
+def base_program(
+    machine: str, *, subprocess: bool, tunnel: bool, own_pid: int | None, program: bool = False
+) -> bytes:
     """The base filter for ``machine`` (as os.uname().machine says); see ``policy.base``.
 
     Raises UnknownMachine where there are no numbers for it.
     """
-    rules = policy.base(subprocess=subprocess, tunnel=tunnel, own_pid=own_pid)
+    rules = policy.base(subprocess=subprocess, tunnel=tunnel, own_pid=own_pid, program=program)
     return assembled(
         for_machine(machine), rules, otherwise=refuse(policy.DEFAULT), above=refuse(policy.ABOVE)
     )

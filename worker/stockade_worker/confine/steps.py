@@ -147,7 +147,11 @@ def seccomp_filter(plan: Plan, birth: Birth) -> None:
     own_pid = None if namespaced(plan) else os.getpid()
     seccomp.install(
         seccomp.base_program(
-            os.uname().machine, subprocess=plan.subprocess, tunnel=plan.tunnel, own_pid=own_pid
+            os.uname().machine,
+            subprocess=plan.subprocess,
+            tunnel=plan.tunnel,
+            own_pid=own_pid,
+            program=bool(plan.program),
         )
     )
 

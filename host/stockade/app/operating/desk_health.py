@@ -17,7 +17,7 @@ from stockade.app.health import Health
 from stockade.errors import UsageError
 
 from . import doctoring
-from .desk_plugins import PluginDesk
+from .desk_versions import VersionDesk
 from .jobs import Doing
 from .known import Known, provider_of
 from .modelling import MAX_WARNINGS
@@ -34,7 +34,7 @@ MAX_SPAN_S: Final = 366 * 86_400.0
 HOST_LOG: Final = "_host"  # no plugin's name
 
 
-class HealthDesk(PluginDesk):
+class HealthDesk(VersionDesk):
     """See `admin.Operator`, "the host" and "health, and what happened"."""
 
     # the host

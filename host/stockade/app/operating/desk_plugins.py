@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 import anyio.from_thread
 import anyio.to_thread
 
 from stockade.admin import values as v
+from stockade.app.trying import trial_of
 from stockade.packages import commit_install
 from stockade.packages import uninstall as remove
+from stockade.packages.steps import STEPS
 from stockade.state import Installed
 from stockade.state.manifests import manifest_of
 from stockade.supervisor import PluginStatus, read_acts
@@ -22,18 +23,10 @@ from .desk import Desk
 from .inspecting import Planned, inspected, offers, plugin_row
 from .jobs import Doing
 from .known import Known, host_rules
-from .proposing import Wanted, as_row, check_digest, wanted_from
+from .proposing import as_row, check_digest
+from .sourcing import wanted_for
 
 __all__ = ["PluginDesk"]
-
-STEPS: Final = {  # of `commit_install`, in its order
-    "lock": "waits for other installs",
-    "store": "copies the plugin",
-    "environment": "fetches the packages that it brings",
-    "record": "records it",
-    "lock-file": "writes stockade.lock",
-    "tidy": "removes what nobody needs any more",
-}
 
 
 class PluginDesk(Desk):
@@ -64,13 +57,11 @@ class PluginDesk(Desk):
 
     async def propose(self, asked: v.Proposing) -> v.Proposal:
         """Raises UsageError."""
-        return as_row(asked, await self._look(_wanted, asked))
+        return await self._look(_proposal, asked)
 
     async def install(self, agreed: v.Installing) -> v.Job:
         """Raises UsageError, and Changed where the source is not what was looked at."""
-        found = await self._look(_wanted, agreed)
-        check_digest(agreed, found)
-        name = found.proposal.manifest.name
+        name = await self._look(_agreed_name, agreed)
 
         async def work(doing: Doing) -> v.Plugin:
             def step(phase: str) -> None:
@@ -79,7 +70,7 @@ class PluginDesk(Desk):
                 anyio.from_thread.run_sync(partial(doing.step, words, done))
 
             # Not under the lock of changes: fetching packages may take minutes.
-            await self._look(_install, found, agreed.offline, step)
+            await self._look(_install, agreed, step)
             await self._renew()
             doing.step(f"{name} is installed", len(STEPS))
             return await self._row(await self._record(name))
@@ -222,20 +213,31 @@ def _permissions(found: Known, record: Installed, uses: Mapping[str, int]) -> li
     )
 
 
-def _wanted(found: Known, asked: v.Proposing) -> Wanted:
-    return wanted_from(found.home, found.state, asked)
+def _proposal(found: Known, asked: v.Proposing) -> v.Proposal:
+    with wanted_for(found, asked) as wanted:
+        return as_row(asked, wanted)
 
 
-def _install(found: Known, wanted: Wanted, offline: bool, on_step: Callable[[str], None]) -> None:
-    commit_install(
-        found.home,
-        found.state,
-        wanted.proposal,
-        granted=wanted.granted,
-        operator_hosts=wanted.hosts,
-        offline=offline,
-        on_step=on_step,
-    )
+def _agreed_name(found: Known, agreed: v.Installing) -> str:
+    """Whose install that is. Raises Changed where the source is not what was looked at."""
+    with wanted_for(found, agreed, offline=agreed.offline) as wanted:
+        check_digest(agreed, wanted)
+        return wanted.proposal.manifest.name
+
+
+def _install(found: Known, agreed: v.Installing, on_step: Callable[[str], None]) -> None:
+    with wanted_for(found, agreed, offline=agreed.offline, on_step=on_step) as wanted:
+        check_digest(agreed, wanted)
+        commit_install(
+            found.home,
+            found.state,
+            wanted.proposal,
+            granted=wanted.granted,
+            operator_hosts=wanted.hosts,
+            offline=agreed.offline,
+            on_step=on_step,
+            trial=trial_of(found.home, found.settings, smoke=False),
+        )
 
 
 def _uninstall(found: Known, name: str, keep_data: bool) -> None:

@@ -5,9 +5,7 @@ Trying the tiers is `Host.examine`'s; the rest is looked at here. Blocking, all 
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import stat
 import sys
 from typing import Any, Final
@@ -17,6 +15,7 @@ from stockade.app.confining import Examined
 from stockade.errors import HostError
 from stockade.packages import base_environment
 from stockade.packages.environment import find_parts, foreign_versions
+from stockade.packages.resolver import find_uv
 from stockade.sandbox.plan import WORDS
 from stockade.sandbox.probe import Finding, Linux, findings
 from stockade.sandbox.remedies import remedy_for
@@ -199,11 +198,8 @@ def _base(home: Home) -> Finding:
 
 
 def _uv() -> Finding:
-    """Only plugins that bring packages of their own need it, and for them pip serves as well."""
-    found = shutil.which("uv")
-    if found:
-        return _finding("uv", True, found)
-    if importlib.util.find_spec("pip") is not None:
-        return _finding("uv", False, "not found; pip serves in its place")
-    remedy = "only plugins that bring packages of their own need it: see docs.astral.sh/uv"
-    return _finding("uv", False, "not found, and no pip either", remedy)
+    """What fetches a plugin by its package's name, and the packages that plugins bring."""
+    try:
+        return _finding("uv", True, find_uv())
+    except HostError as error:
+        return _finding("uv", False, error.what, error.remedy)

@@ -24,8 +24,6 @@ MAX_STEPS: Final = 200
 MAX_WORDS: Final = 1_000  # characters of a step or an error; a vendor's words may be in it
 ID_BYTES: Final = 16
 
-Kind = Literal["scan", "health", "install", "doctor"]
-
 
 class Doing:
     """What a job's work tells while it goes on; used on the event loop."""
@@ -80,7 +78,7 @@ class Jobs:
             )
         return job
 
-    def start(self, kind: Kind, work: Work, *, total: int | None = None) -> v.Job:
+    def start(self, kind: v.JobKind, work: Work, *, total: int | None = None) -> v.Job:
         """Begin it, and answer as it begins. Raises Refused where too many run already."""
         running = [job for job in self._jobs.values() if job.state == "running"]
         if len(running) >= MAX_RUNNING:

@@ -37,6 +37,8 @@ from .generations import Generations
 from .later import Later
 from .notify import notify
 from .plain import healthz, metrics, readyz
+from .reloading import Reloading
+from .reverting import Reverting
 from .token_uses import TokenUses
 from .watching import Watching
 
@@ -99,8 +101,10 @@ class _Made:
         self._home, self._settings, self._bound = home, settings, bound
         self._uses = TokenUses(self._keep_uses)
         self._watching = Watching(self._current, self._figures)
+        self._reverting = Reverting(self._current, self._revert)
         self._open: Connections | None = None
         self._door: Door
+        self._operating: Operating
         self._admin: Later
         self._page: Later
         self.tokens = Tokens(self._uses.used)
@@ -125,6 +129,10 @@ class _Made:
                 uses=self._watching.uses,
             )
         )
+        self._operating = operating
+        await stack.enter_async_context(Background(self._reverting.run))
+        reloading = Reloading(self._current, operating.refresh)
+        await stack.enter_async_context(Background(reloading.run))
         self._admin = Later(partial(_made_admin, operating))
         self._door = self._made_door(operating)
         owners = OwnersOnly(self._admin, _descriptor, os.geteuid())
@@ -154,12 +162,17 @@ class _Made:
         await self._generations.renew()
         gc.unfreeze()  # the host before is to be collected once it has ended
 
+    async def _revert(self, plugin: str, version: str, reason: str) -> None:
+        await self._operating.revert(plugin, version, reason)
+
     def _current(self) -> Host:
         return self._generations.current
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Host]:
-        async with Host.open(self._home, watches=self._watching.watches) as host:
+        async with Host.open(
+            self._home, watches=self._watching.watches, on_event=self._reverting.heard
+        ) as host:
             for one in self._bound.sockets:
                 host.own_ports.add(one.getsockname()[1])
             yield host

@@ -40,6 +40,7 @@ SPOTS = (
     Spot("/live/plugins", plugins.live),
     Spot("/plugins/{name}", plugins.detail, plugins.change, plugins.detail),
     Spot("/live/plugins/{name}", plugins.live_detail),
+    Spot("/plugins/{name}/upgrade", consent.show_upgrade, consent.upgrade, consent.show_upgrade),
     Spot("/plugins/{name}/grant", consent.show_grant, consent.grant, consent.show_grant),
     Spot("/jobs", jobs.show),
     Spot("/jobs/{name}", jobs.one),

@@ -25,7 +25,14 @@ async def show_install(visit: Visit) -> Response:
     asked = given(v.Proposing, source=source, deny=denied, allow_hosts=hosts)
     proposal = await visit.operator.propose(asked)
     return await visit.page(
-        "add.html", "providers", proposal=proposal, source=source, denied=denied, hosts=hosts
+        "add.html",
+        "providers",
+        proposal=proposal,
+        source=source,
+        denied=denied,
+        hosts=hosts,
+        action="/providers/add",
+        upgrades=None,
     )
 
 
@@ -34,11 +41,7 @@ async def install(visit: Visit) -> Response:
     form = visit.form
     source = form.text("source")
     denied, hosts = wanted(form)
-    widened = set(form.all("shown_deny")) - set(denied) or set(hosts) - set(form.all("shown_host"))
-    if form.text("do") != "agree" or widened:
-        if widened and form.text("do") == "agree" and visit.session:
-            visit.session.notify(visit.words("consent.read_again"))
-        again = [("deny", word) for word in denied] + [("host", host) for host in hosts]
+    if again := unread(visit, denied, hosts):
         return visit.go("/providers/add", query=[("source", source), *again])
     agreed = given(
         v.Installing,
@@ -49,6 +52,68 @@ async def install(visit: Visit) -> Response:
     )
     job = await visit.operator.install(agreed)
     return visit.go(f"/jobs/{job.id}")
+
+
+async def show_upgrade(visit: Visit) -> Response:
+    """What an upgrade would change, as an install is shown."""
+    told = visit.form if visit.form.pairs else visit.query
+    source = told.text("source")
+    if not source:
+        return visit.go(f"/plugins/{visit.name}")
+    denied, hosts = wanted(told) if visit.form.pairs else (told.all("deny"), told.all("host"))
+    asked = given(
+        v.UpgradeAsked,
+        source=source,
+        deny=denied,
+        allow_hosts=hosts,
+        downgrade="downgrade" in told,
+    )
+    proposal = await visit.operator.propose_upgrade(visit.name, asked)
+    return await visit.page(
+        "add.html",
+        "plugins",
+        proposal=proposal,
+        source=source,
+        denied=denied,
+        hosts=hosts,
+        action=f"/plugins/{visit.name}/upgrade",
+        upgrades=visit.name,
+        downgrade=asked.downgrade,
+    )
+
+
+async def upgrade(visit: Visit) -> Response:
+    """Upgrade to what was shown; show it anew where the boxes allow more than its text."""
+    form, here = visit.form, f"/plugins/{visit.name}/upgrade"
+    source = form.text("source")
+    denied, hosts = wanted(form)
+    if again := unread(visit, denied, hosts):
+        back = [("downgrade", "yes")] if "downgrade" in form else []
+        return visit.go(here, query=[("source", source), *back, *again])
+    agreed = given(
+        v.Upgrading,
+        source=source,
+        deny=denied,
+        allow_hosts=hosts,
+        digest=form.text("digest"),
+        downgrade="downgrade" in form,
+    )
+    job = await visit.operator.upgrade(visit.name, agreed)
+    return visit.go(f"/jobs/{job.id}")
+
+
+def unread(visit: Visit, denied: list[str], hosts: list[str]) -> list[tuple[str, str]]:
+    """What is to be shown before anything is done, as fields of a query; nothing where the text
+    that was agreed to said as much. Tells the visitor where they agreed to less than they chose.
+    """
+    form = visit.form
+    widened = set(form.all("shown_deny")) - set(denied) or set(hosts) - set(form.all("shown_host"))
+    if form.text("do") == "agree" and not widened:
+        return []
+    if widened and form.text("do") == "agree" and visit.session:
+        visit.session.notify(visit.words("consent.read_again"))
+    again = [("deny", word) for word in denied] + [("host", host) for host in hosts]
+    return again or [("host", "")]  # of which none is written: it is a choice as well
 
 
 def wanted(form: Form) -> tuple[list[str], list[str]]:

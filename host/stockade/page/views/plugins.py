@@ -22,8 +22,9 @@ async def live(visit: Visit) -> Response:
 async def detail(visit: Visit) -> Response:
     """One plugin in full."""
     found = await visit.operator.plugin(visit.name)
+    versions = await visit.operator.versions(visit.name)
     values = await moving(visit)
-    return await visit.page("plugin.html", "plugins", detail=found, **values)
+    return await visit.page("plugin.html", "plugins", detail=found, versions=versions, **values)
 
 
 async def live_detail(visit: Visit) -> Response:
@@ -52,6 +53,13 @@ async def change(visit: Visit) -> Response:
         case "restart":
             await operator.restart(name)
             return visit.go(here, "done.restarted", name=name)
+        case "rollback":
+            to = given(v.RollingBack, to=visit.form.text("to") or None)
+            job = await operator.roll_back(name, to)
+            return visit.go(f"/jobs/{job.id}")
+        case "verify":
+            job = await operator.verify(name)
+            return visit.go(f"/jobs/{job.id}")
         case "revoke":
             words = visit.form.all("permission")
             await operator.revoke(name, given(v.Granting, permissions=words))
