@@ -33,7 +33,7 @@ def become(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> tuple[int, str]
 
     ``layers`` are the steps carried out so far. Raises StepFailed where a late one fails.
     """
-    connection = accepted()
+    connection = accepted(LISTEN_FD)
     layers += lock(plan, birth)
     connection.sendall(framed(wire.encode(hello(plan, layers, attest(plan)))))
     # The host looks at us before it sends more; what it sends then is the program's to read.
@@ -52,17 +52,21 @@ def become(plan: Plan, birth: Birth, layers: tuple[str, ...]) -> tuple[int, str]
         return EXIT_LOAD, f"the program could not be executed: {error.strerror}"
 
 
-def accepted() -> socket.socket:
-    """The host's connection, its handshake done and nothing behind it read."""
-    listener = socket.socket(fileno=os.dup(LISTEN_FD))
-    connection, _ = listener.accept()
-    listener.close()
+def accepted(listening: int) -> socket.socket:
+    """The host's connection, its handshake done. Raises OSError where the host goes before."""
+    with socket.socket(fileno=os.dup(listening)) as listener:
+        connection, _ = listener.accept()
+    shake_hands(connection)
+    return connection
+
+
+def shake_hands(connection: socket.socket) -> None:
+    """ZMTP's beginning with the host, which is trusted; nothing behind it is read."""
     connection.sendall(GREETING)
-    exactly(connection, len(GREETING))  # by the host, which has no reason to send another
+    exactly(connection, len(GREETING))
     connection.sendall(READY)
     _, size = exactly(connection, 2)
     exactly(connection, size)
-    return connection
 
 
 def exactly(connection: socket.socket, size: int) -> bytes:

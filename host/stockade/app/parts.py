@@ -147,6 +147,9 @@ class Parts:
                 self.breaker.reset(name)
                 self._prints.forget(name)
                 outdated.append(name)
+        for name in ahead:
+            if name not in outdated:  # it is as it was again: nobody will put the new one in place
+                self.supervisor.dismiss(name)
         return tuple(dict.fromkeys(name for name in outdated if name in before))
 
     async def _prepare_changed(self) -> list[str]:

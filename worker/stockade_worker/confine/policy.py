@@ -61,7 +61,7 @@ LOCKED_DOWN_ERRNO = errno.EACCES
 def always(*, subprocess: bool, tunnel: bool, program: bool = False) -> dict[str, tuple[str, ...]]:
     """What is allowed with any arguments, by what it is for."""
     groups = ALWAYS | (SUBPROCESS if subprocess else {}) | (TUNNEL if tunnel else {})
-    groups |= PROGRAM if program else {}
+    groups |= PROGRAM if program and not subprocess else {}
     return {word: tuple(names.split()) for word, names in groups.items()}
 
 
