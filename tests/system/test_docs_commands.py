@@ -49,7 +49,7 @@ NOT_RUN = {
     r"^stockade dev ": "goes on until it is ended; tests of `dev` follow it",
     r"^stockade logs .* -f$": "goes on until it is ended",
     r" --(pdb|trace)$": "waits for a person at the debugger",
-    r"^stockade test (\./\S+|\.)( --keep| --only chat| --junit \S+)?$": "takes half a minute; "
+    r"^stockade test (\./\S+|\.|acme)( --keep| --only chat| --junit \S+)?$": "takes half a minute; "
     "test_conformance and test_conformance_shipped run it",
     r" stockade test .* --record ": "is for a real vendor; test_conformance records one of its own",
     r"^stockade install acme": "takes it from an index; test_packages_source has one on loopback",
@@ -70,6 +70,7 @@ ILLUSTRATED = {
         "stockade routes test chat",
     ): "after failures and a bound",
     ("docs/how-to/budgets-and-health.md", "stockade health"): "after failed requests",
+    ("docs/how-to/keep-keys.md", "stockade secrets list"): "on a machine with a keyring",
     ("docs/how-to/learn-permissions.md", "stockade logs"): "of a plugin that was denied something",
     ("docs/how-to/learn-permissions.md", "stockade permissions observe"): "of the same",
     ("docs/how-to/log-in.md", "stockade auth status"): "after a check, at that day",
@@ -150,7 +151,8 @@ READY = {
     "docs/how-to/publish-a-plugin.md": Prepared(
         (
             "sed -i 's/api.example.com/api.acme.dev/' plugin.toml stockade_acme/*.py tests/*.py",
-            'sed -i \'s/^summary = .*/&\\nauthors = ["A"]\\nhomepage = "https:\\/\\/acme.dev"/\' plugin.toml',
+            'sed -i \'s/^authors = .*/authors = ["A"]/; s,^# homepage.*,homepage = "https://acme.dev",\''
+            " plugin.toml",
         ),
         plugin="new acme",
         inside=True,

@@ -23,6 +23,7 @@ from stockade.egress import Broker, OwnPorts
 from stockade.errors import HostError, Refused, UsageError
 from stockade.models import checked_health
 from stockade.packages import base_environment, hold_environment, plugin_path
+from stockade.packages.naming import MAX_SMOKE_BYTES, SMOKE_NAME
 from stockade.packages.trees import new_tree, remove_tree
 from stockade.settings import Home, Settings
 from stockade.state import Installed, Secrets
@@ -37,10 +38,8 @@ from .confining import Confining
 from .discovery import lacking
 from .runtimes import Runtimes
 
-__all__ = ["SMOKE_NAME", "Trial", "read_smoke", "trial_of", "try_plugin"]
+__all__ = ["Trial", "read_smoke", "trial_of", "try_plugin"]
 
-SMOKE_NAME: Final = "smoke.json"
-MAX_SMOKE_BYTES: Final = 64 * 1024  # one request; a picture of a few kilobytes may be in it
 TRIAL_S: Final = 60.0  # for all of it: an operator waits, and other installs do
 HEALTH_S: Final = 15.0  # as a health check of a running host has
 STARTS: Final = "start and handshake"

@@ -145,10 +145,11 @@ def _request(
 ) -> ProviderRequest:
     from msgspec.structs import replace
 
-    from stockade.app.trying import SMOKE_NAME, read_smoke
+    from stockade.app.trying import read_smoke
     from stockade.cli.prompts import request_of
     from stockade.errors import UsageError
     from stockade.kit.calling import read_request
+    from stockade.packages.naming import SMOKE_NAME
 
     if prompt is not None and request is not None:
         raise UsageError("a prompt and --request exclude each other", remedy="leave one out")

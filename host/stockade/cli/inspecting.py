@@ -36,6 +36,7 @@ def inspect(
     verify: Annotated[bool, VERIFY] = False,
 ) -> None:
     """Show everything known of one plugin."""
+    from stockade.app.operating.claims import claimed
     from stockade.app.operating.inspecting import inspected
     from stockade.app.operating.versions import verified, versions_of
 
@@ -45,6 +46,7 @@ def inspect(
         found["signer"] = record.signer or None
         found["packages"] = list(record.packages)
         found["versions"] = versions_of(state, name)
+        found["conformance"] = claimed(home, record)
         if verify:
             found["verified"] = verified(home, record)
     if effective:
@@ -206,6 +208,11 @@ def _described(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['name']} {found['version']}, {found['state']}, {found['trust']}"]
     lines.append(f"  entry    {found['entry']}")
     lines.append(f"  content  {found['digest']}")
+    if found["conformance"]:
+        claim = found["conformance"]
+        lines.append(
+            f"  conformance {claim['passed']} passed, {claim['failed']} failed, as its author says"
+        )
     if found["last_error"]:
         lines.append(f"  last error  {found['last_error']}")
     grants = dict(found["grants"])

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from stockade.packages.naming import MAX_SMOKE_BYTES, SMOKE_NAME
 from stockade_sdk.manifest import Manifest
 from stockade_sdk.manifest.problems import Problem
 from stockade_sdk.provider import SERVES, Method, ProviderRequest, methods_of
@@ -20,12 +21,10 @@ from stockade_sdk.text import show
 
 from .lint import Found, placed
 
-__all__ = ["MAX_SMOKE_BYTES", "code_warnings"]
+__all__ = ["code_warnings"]
 
 CHILD: Final = Path(__file__).with_name("lint_child.py")
 TIMEOUT_S: Final = 30.0
-MAX_SMOKE_BYTES: Final = 64 * 1024  # of smoke.json: one request, sent at every upgrade
-SMOKE: Final = "smoke.json"
 SDK: Final = "stockade_sdk"
 
 
@@ -49,7 +48,7 @@ def code_warnings(folder: Path, manifest: Manifest, text: str) -> list[Problem]:
     found: list[Found] = []
     if not any((folder / name).is_file() for name in ("README.md", "README.rst", "README")):
         found.append(((), "there is no README", "add README.md: what it is and how to set it up"))
-    found += _smoke(folder / SMOKE)
+    found += _smoke(folder / SMOKE_NAME)
     if manifest.entry.program:
         return placed(found, text)
     code = _parsed(folder, manifest)
@@ -77,12 +76,14 @@ def _smoke(path: Path) -> list[Found]:
         return []
     content = path.read_bytes()
     if len(content) > MAX_SMOKE_BYTES:
-        return [((), f"{SMOKE} is larger than {MAX_SMOKE_BYTES // 1024} KiB", "write a short one")]
+        return [
+            ((), f"{SMOKE_NAME} is larger than {MAX_SMOKE_BYTES // 1024} KiB", "write a short one")
+        ]
     try:
         msgspec.json.decode(content, type=ProviderRequest)
     except (ValueError, RecursionError) as error:
         remedy = 'write a request, as in {"type": "chat", "messages": [...]}'
-        return [((), f"{SMOKE} is no request: {show(str(error), 200)}", remedy)]
+        return [((), f"{SMOKE_NAME} is no request: {show(str(error), 200)}", remedy)]
     return []
 
 

@@ -8,9 +8,8 @@ from stockade.packages.archive import Archive, Bounds, Member, open_archive
 from stockade_sdk.text import show
 from stockade_sdk.units import MIB
 
-__all__ = ["BUNDLE_SUFFIX", "WHEELS", "Opened", "open_bundle"]
+__all__ = ["WHEELS", "Opened", "open_bundle"]
 
-BUNDLE_SUFFIX: Final = ".bundle.zip"
 WHEELS: Final = "wheels"
 # Wheels are packed already: a bundle stores them, or gains next to nothing.
 BOUNDS: Final = Bounds(

@@ -5,10 +5,10 @@ and file sizes bounded. Nothing is imported from the tree.
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 from stockade.errors import HostError
+from stockade.packages.tied import TIE, tied
 
 __all__ = ["compile_tree", "run_python"]
 
@@ -50,7 +50,7 @@ def run_python(script: str, *arguments: str, timeout_s: float) -> str:
     """Run a script of ours in a bare interpreter; "" where it went well, else how it ended."""
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", script, *arguments],
+            tied(arguments, script=f"{TIE}{script}"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

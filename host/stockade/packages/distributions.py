@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from stockade.errors import HostError, UsageError
-from stockade.packages.naming import is_left_out
-from stockade.packages.wheel import SMOKE_NAME
+from stockade.packages.naming import BESIDE, is_left_out
 from stockade.packages.wheel_facts import GROUP
 from stockade_sdk.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
 from stockade_sdk.text import show
@@ -100,7 +99,7 @@ def copy_distribution(provided: Provided, target: Path) -> None:
     """
     site = provided.info.parent
     beside = provided.place.removesuffix(MANIFEST_NAME)
-    moved = {f"{beside}{name}": name for name in (MANIFEST_NAME, SMOKE_NAME)}
+    moved = {f"{beside}{name}": name for name in BESIDE}
     for path, expected in _rows(provided.info):
         placed = moved.get(path, path)
         parts = PurePosixPath(placed).parts

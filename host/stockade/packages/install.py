@@ -99,14 +99,15 @@ class _Made:
     def files(self, steps: Steps, *, offline: bool, packages: Sequence[str]) -> None:
         """The plugin's own and those of its packages; kept where they are there and whole."""
         requires = self.proposal.manifest.requires
-        key = environment_key(self.proposal.digest, requires)
-        kept = self._kept(key, packages)
+        key = environment_key(self.proposal.digest, requires, packages)
+        kept = self._kept(requires, packages)
         steps("store")
         if kept is None:
             self.tree = place_plugin(self.home, self.proposal.source, self.proposal.snapshot)
         steps("environment")
         if kept is not None:
-            self.tree, self.environment, self.packages = kept.tree, key, kept.packages
+            self.tree, self.environment = kept.tree, kept.environment
+            self.packages = kept.packages
         elif key:
             self.environment = key
             self.packages = build_environment(
@@ -118,12 +119,13 @@ class _Made:
             )
             self.tree = seal_environment(self.home, self.tree, key)
 
-    def _kept(self, key: str, packages: Sequence[str]) -> Installed | None:
+    def _kept(self, requires: Sequence[str], packages: Sequence[str]) -> Installed | None:
         """What is installed or was, where it is the same and its files are whole."""
         name = self.proposal.manifest.name
         known = [version.record for version in self.state.versions.of(name)]
         for record in (*([self.current] if self.current else []), *known):
-            same = (record.digest, record.environment) == (self.proposal.digest, key)
+            keys = {environment_key(record.digest, requires, of) for of in ((), record.packages)}
+            same = record.digest == self.proposal.digest and record.environment in keys
             if same and tuple(packages) in ((), record.packages) and record.tree:
                 return record if verify_installed(self.home, record) is None else None
         return None

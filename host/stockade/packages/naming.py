@@ -6,9 +6,28 @@ What is refused is a `TextRefused` whose message reads on from the name.
 import sys
 import unicodedata
 
+from stockade_sdk.manifest import MANIFEST_NAME
 from stockade_sdk.text import TextRefused, check_plain_text, show
+from stockade_sdk.units import KIB
 
-__all__ = ["MAX_DEPTH", "Siblings", "check_name", "check_top", "is_left_out"]
+__all__ = [
+    "BESIDE",
+    "BUNDLE_SUFFIX",
+    "CONFORMANCE_NAME",
+    "MAX_DEPTH",
+    "MAX_SMOKE_BYTES",
+    "SMOKE_NAME",
+    "Siblings",
+    "check_name",
+    "check_top",
+    "is_left_out",
+]
+
+SMOKE_NAME = "smoke.json"  # a request that every new version has to answer
+MAX_SMOKE_BYTES = 64 * KIB  # one request; a picture of a few kilobytes may be in it
+CONFORMANCE_NAME = "conformance.json"  # what its author says it scored
+BESIDE = (MANIFEST_NAME, SMOKE_NAME, CONFORMANCE_NAME)  # lie beside each other, wherever that is
+BUNDLE_SUFFIX = ".bundle.zip"
 
 MAX_DEPTH = 16
 MAX_NAME_BYTES = 255  # NAME_MAX of Linux

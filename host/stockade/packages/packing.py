@@ -16,23 +16,21 @@ import msgspec
 
 from stockade.errors import HostError, UsageError
 from stockade.packages.folder import copy_folder
+from stockade.packages.naming import BESIDE, BUNDLE_SUFFIX, MAX_SMOKE_BYTES, SMOKE_NAME
 from stockade.packages.record import write_record
-from stockade.packages.wheel import SMOKE_NAME, read_wheel
+from stockade.packages.wheel import read_wheel
 from stockade.packages.wheel_facts import GROUP
 from stockade.packages.zipping import Packed, write_archive
 from stockade_sdk import ProviderRequest, __version__
 from stockade_sdk.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
 from stockade_sdk.manifest.versions import specifier_allows
 from stockade_sdk.text import show
-from stockade_sdk.units import KIB
 
 if TYPE_CHECKING:
     from stockade.packages.snapshot import Snapshot
 
-__all__ = ["BUNDLE_SUFFIX", "MadeWheel", "pack_bundle", "pack_plugin"]
+__all__ = ["MadeWheel", "pack_bundle", "pack_plugin"]
 
-BUNDLE_SUFFIX: Final = ".bundle.zip"
-MAX_SMOKE_BYTES: Final = 64 * KIB
 REQUIRES_PYTHON: Final = ">=3.11"  # the oldest that stockade runs on
 # What is an author's alone; hidden names are left out besides.
 _LEFT_OUT: Final = frozenset({"tests", "test", "recordings", "docs", "build", "dist"})
@@ -140,7 +138,7 @@ def _is_kept(top: str, *, is_folder: bool) -> bool:
         return False
     if is_folder:
         return top not in _LEFT_OUT
-    if top in (MANIFEST_NAME, SMOKE_NAME, "README.md") or _LICENCE.fullmatch(top):
+    if top in (*BESIDE, "README.md") or _LICENCE.fullmatch(top):
         return True
     return bool(_MODULE.fullmatch(top)) and top not in _OWN_MODULES and top[:5] != "test_"
 
@@ -156,7 +154,7 @@ def _files(folder: Path, kept: Iterable[tuple[str, bool]], manifest: Manifest) -
         content = (folder / path).read_bytes()
         if path == "README.md":
             readme = content.decode(errors="replace")
-        elif path in (MANIFEST_NAME, SMOKE_NAME):
+        elif path in BESIDE:
             inside[path] = content
         elif "/" not in path and _LICENCE.fullmatch(path):
             inside[f"licenses/{path}"] = content

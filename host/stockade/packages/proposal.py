@@ -8,6 +8,7 @@ from stockade.packages.contents import read_source
 from stockade.packages.differences import differences, is_downgrade, other_maker
 from stockade.packages.names import names_near
 from stockade.packages.permit import widened
+from stockade.packages.signing import trust_of
 from stockade.packages.snapshot import Snapshot
 from stockade.packages.source import Source, resolve_source, shipped_plugins
 from stockade.settings import Home
@@ -78,24 +79,24 @@ def plan_install(home: Home, state: State, source: Source | str) -> Proposal:
     found = resolve_source(source) if isinstance(source, str) else source
     snapshot = read_source(found)
     manifest = _manifest_of(found, snapshot)
-    trust, signer = _trust(state, found, snapshot)
+    trust = trust_of(found.trust, snapshot.wheel, state.trusted.by_fingerprint)
     before = state.get(manifest.name)
     proposal = Proposal(
         source=found,
         manifest=manifest,
         snapshot=snapshot,
-        trust=trust,
-        signer=signer,
+        trust=trust.tier,
+        signer=trust.signer,
         replaces=before,
         asked=manifest.permissions,
-        warnings=_warnings(home, state, trust, manifest),
+        warnings=_warnings(home, state, trust.tier, manifest),
     )
     if before is not None:
         proposal = msgspec.structs.replace(
             proposal,
-            other_maker=other_maker(before, trust, signer),
+            other_maker=other_maker(before, trust.tier, trust.signer),
             downgrade=is_downgrade(before.version, manifest.version),
-            differences=differences(before, manifest, snapshot.digest, trust, signer),
+            differences=differences(before, manifest, snapshot.digest, trust.tier, trust.signer),
         )
     new = widened(proposal.granted, manifest.permissions)
     return msgspec.structs.replace(proposal, new=new)
@@ -124,15 +125,6 @@ def _manifest_of(source: Source, snapshot: Snapshot) -> Manifest:
             f'plugin.entry names "{manifest.entry}", and {lack[0]} in the {place}', remedy=lack[1]
         )
     return manifest
-
-
-def _trust(state: State, source: Source, snapshot: Snapshot) -> tuple[str, str]:
-    """The tier, and the fingerprint of the key that signed it: one that is trusted here or not."""
-    wheel = snapshot.wheel
-    if wheel is None or wheel.signature != "good" or source.trust == SHIPPED:
-        return source.trust, ""
-    known = state.trusted.by_fingerprint(wheel.signer) is not None
-    return (SIGNED if known else UNSIGNED), wheel.signer
 
 
 def _warnings(home: Home, state: State, trust: str, manifest: Manifest) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from stockade.packages.steps import Steps, silent
 from stockade.packages.trees import discard, is_held, is_leftover, remove_tree
 from stockade.settings import Home
 from stockade.state import Removal, Secrets, State
-from stockade.state.files import folder_lock
+from stockade.state.files import folder_lock, sweep_temporary
 
 __all__ = ["Collected", "collect", "finish_removal", "remove_unused", "sweep", "uninstall"]
 
@@ -84,7 +83,7 @@ def collect(
             versions = {name: state.versions.keep_newest(name, keep) for name in names}
             steps("tidy")
             gone = remove_unused(home, state)
-            gone += _temporary_files(home, time.time() if now is None else now)
+            gone += _temporary_files(home)
         gone += sweep_environments(home, now=now)
     left = _sizes(home)
     return Collected(
@@ -160,7 +159,7 @@ def sweep(home: Home, state: State, *, now: float | None = None) -> tuple[str, .
         for removal in state.removals():
             finish_removal(home, state, removal)
         gone = remove_unused(home, state)
-        gone += _temporary_files(home, time.time() if now is None else now)
+        gone += _temporary_files(home)
         write_lock(home, state)
     try:
         return (*gone, *sweep_environments(home, now=now))
@@ -168,16 +167,8 @@ def sweep(home: Home, state: State, *, now: float | None = None) -> tuple[str, .
         return gone
 
 
-TEMPORARY = re.compile(r"\.(?:stockade\.lock|secrets\.json)\.[0-9a-f]{16}")
-TEMPORARY_S = 60.0  # a small file is written and renamed within milliseconds
-
-
-def _temporary_files(home: Home, now: float) -> tuple[str, ...]:
-    found = [path for path in home.root.iterdir() if TEMPORARY.fullmatch(path.name)]
-    old = [path for path in found if path.stat().st_mtime < now - TEMPORARY_S]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return tuple(path.name for path in old)
+def _temporary_files(home: Home) -> tuple[str, ...]:
+    return (*sweep_temporary(home.lock_file), *sweep_temporary(home.secrets_file))
 
 
 def _unused(path: Path, needed: set[str]) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from stockade.errors import HostError, UsageError
+from stockade.packages.tied import tied
 
 __all__ = ["WHEELS_ONLY", "find_uv", "run_uv", "uv_environment"]
 
@@ -112,7 +113,7 @@ def run_uv(what: str, arguments: Sequence[str], *, timeout_s: float = TIMEOUT_S)
     argv = [find_uv(), *arguments, "--quiet"]
     try:
         done = subprocess.run(
-            argv,
+            tied(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

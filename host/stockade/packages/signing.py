@@ -5,7 +5,7 @@ import binascii
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stockade.errors import HostError, UsageError
 from stockade.packages.archive import open_archive
@@ -40,13 +40,13 @@ class Trust(NamedTuple):
     none), and the name of that key where it is a trusted one.
     """
 
-    tier: Literal["shipped", "signed", "unsigned", "development"]
+    tier: str
     signer: str = ""
     key_name: str = ""
 
 
 def trust_of(
-    tier: Literal["shipped", "signed", "unsigned", "development"],
+    tier: str,
     facts: WheelFacts | None,
     known: Callable[[str], TrustedKey | None],
 ) -> Trust:

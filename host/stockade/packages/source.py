@@ -19,9 +19,10 @@ from typing import Final, Literal
 import msgspec
 
 from stockade.errors import UsageError
-from stockade.packages.bundle import BUNDLE_SUFFIX, open_bundle
+from stockade.packages.bundle import open_bundle
 from stockade.packages.distributions import copy_distribution, find_provided
 from stockade.packages.index import fetch_plugin
+from stockade.packages.naming import BUNDLE_SUFFIX
 from stockade.packages.trees import staging
 from stockade.settings import Home
 from stockade_sdk.manifest import MANIFEST_NAME, ManifestError, read_manifest_file

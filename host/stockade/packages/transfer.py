@@ -9,13 +9,14 @@ import hashlib
 import netrc
 import os
 import re
+import socket
 import ssl
-import time
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from http.client import HTTPException
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -39,19 +40,21 @@ def fetch_file(
     sha256: str,
     most_bytes: int,
     offline: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    whole_s: float = WHOLE_S,
 ) -> None:
     """Write what is at `url` into the new file `target`, once it is what `sha256` says.
 
-    Raises `HostError`; the file is then not there.
+    Takes `whole_s` at most, however slowly an answer's head or body comes. Raises `HostError`; the
+    file is then not there.
     """
     what = f"{show(target.name, 200)} cannot be fetched"
     parts = urlsplit(url)
+    until = _Until(whole_s)
     try:
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
             source: IO[bytes] | Any = open(unquote(parts.path), "rb")  # noqa: PTH123, SIM115
         elif parts.scheme in ("http", "https") and not offline:
-            source = _opened(url)
+            source = _opened(url, until)
         else:
             why = f"its address is {show(url, 200)}"
             remedy = "use an index that gives http(s) addresses"
@@ -60,7 +63,8 @@ def fetch_file(
                 remedy = "run it without --offline, or install a bundle, which has all in it"
             raise HostError(what, why=why, remedy=remedy)
         with closing(source):
-            digest = _written(source, target, most_bytes, clock() + WHOLE_S, clock)
+            digest = _written(source, target, most_bytes)
+        until.check()
         if digest != sha256:
             raise HostError(
                 what,
@@ -70,32 +74,107 @@ def fetch_file(
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, OSError | HTTPException | ValueError):
-            raise _meant(what, error) from error
+            late = TimeoutError(f"it took longer than {whole_s:g} s") if until.over else error
+            raise _meant(what, late) from error
         raise
+    finally:
+        until.end()
 
 
-def _opened(url: str) -> Any:
+class _Until:
+    """Shuts the connections of one transfer down at its deadline: a read that waits ends then."""
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._shut)
+        self._timer.start()
+
+    def connect(self, address: Any, timeout: Any, source_address: Any) -> socket.socket:
+        """As `socket.create_connection`, for `http.client`."""
+        found = socket.create_connection(address, timeout, source_address)
+        with self._lock:
+            self._sockets.append(found.dup())  # TLS takes the descriptor away from `found`
+        if self.over:
+            found.close()
+            raise TimeoutError
+        return found
+
+    def check(self) -> None:
+        """Raises TimeoutError past the deadline."""
+        if self.over:
+            raise TimeoutError
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._timer.cancel()
+        self._timer.join()
+        for one in self._sockets:
+            one.close()
+
+    def _shut(self) -> None:
+        self.over = True
+        with self._lock:
+            for one in self._sockets:
+                with suppress(OSError):  # the other end has hung up
+                    one.shutdown(socket.SHUT_RDWR)
+
+
+def _opened(url: str, until: _Until) -> Any:
     request = urllib.request.Request(url, headers={"User-Agent": "stockade"})  # noqa: S310 - http(s)
     password = _password_for(url, os.environ)
     if password:  # unredirected: another host never sees it
         request.add_unredirected_header("Authorization", f"Basic {password}")
-    return _opener().open(request, timeout=SILENCE_S)
+    return _opener(until).open(request, timeout=SILENCE_S)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _opener(until: _Until) -> urllib.request.OpenerDirector:
     # By hand, for `build_opener` would follow a redirect to ftp:// as well.
     opener = urllib.request.OpenerDirector()
     context = ssl.create_default_context()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=context),
+        _Plain(until),
+        _Secure(until, context),
         _Redirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
     ):
         opener.add_handler(handler)
     return opener
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def __init__(self, until: _Until) -> None:
+        super().__init__()
+        self._until = until
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        def connection(host: str, **options: Any) -> HTTPConnection:
+            return _timed(HTTPConnection(host, **options), self._until)
+
+        return self.do_open(connection, req)
+
+
+class _Secure(urllib.request.HTTPSHandler):
+    def __init__(self, until: _Until, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._until, self._trusted = until, context
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        def connection(host: str, **options: Any) -> HTTPConnection:
+            made = HTTPSConnection(host, context=self._trusted, **options)
+            return _timed(made, self._until)
+
+        return self.do_open(connection, req)
+
+
+def _timed(connection: Any, until: _Until) -> HTTPConnection:
+    """With its connections watched: `http.client` has this one seam before TLS and CONNECT."""
+    connection._create_connection = until.connect
+    timed: HTTPConnection = connection
+    return timed
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -108,7 +187,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _written(source: Any, target: Path, most: int, until: float, clock: Callable[[], float]) -> str:
+def _written(source: Any, target: Path, most: int) -> str:
     """Copy into a new file; the sha256 of what came."""
     digest, size = hashlib.sha256(), 0
     with target.open("xb") as file:
@@ -116,15 +195,13 @@ def _written(source: Any, target: Path, most: int, until: float, clock: Callable
             size += len(chunk)
             if size > most:
                 raise ValueError(f"it is larger than {format_size(most)}")
-            if clock() > until:
-                raise TimeoutError(f"it took longer than {WHOLE_S:g} s")
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
 
 
 def _chunks(source: Any) -> Iterator[bytes]:
-    while chunk := source.read1(CHUNK):  # what is there: a slow host is met by the deadline
+    while chunk := source.read1(CHUNK):  # what is there: no waiting for a whole piece
         yield chunk
 
 

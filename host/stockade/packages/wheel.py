@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from stockade.errors import UsageError
 from stockade.packages.archive import Archive, Member, open_archive
 from stockade.packages.jws import Signature, read_signature
-from stockade.packages.naming import check_top, is_left_out
+from stockade.packages.naming import BESIDE, check_top, is_left_out
 from stockade.packages.record import SIGNATURES, Row, read_record
 from stockade.packages.snapshot import Collector, Snapshot, WheelFacts, refused
 from stockade.packages.wheel_facts import FileName, check_metadata, read_file_name
@@ -19,9 +19,8 @@ from stockade_sdk.manifest import MANIFEST_NAME, Manifest, ManifestError, read_m
 from stockade_sdk.text import TextRefused, show
 from stockade_sdk.units import MIB, format_size
 
-__all__ = ["SMOKE_NAME", "OpenWheel", "open_wheel", "read_wheel"]
+__all__ = ["OpenWheel", "open_wheel", "read_wheel"]
 
-SMOKE_NAME: Final = "smoke.json"
 MAX_METADATA_BYTES = MIB  # of one file of the metadata
 METADATA: Final = ("METADATA", "WHEEL", "RECORD")
 
@@ -125,7 +124,7 @@ def _read(wheel: OpenWheel, target: Path | None) -> Snapshot:
             place, "is not beside the code that it names", f"put it into {wheel.info} or the root"
         )
     facts = check_metadata(wheel, manifest)
-    moved = {folder + name: name for name in (MANIFEST_NAME, SMOKE_NAME)}
+    moved = {folder + name: name for name in BESIDE}
     return _collected(wheel, moved, target, facts)
 
 

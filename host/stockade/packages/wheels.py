@@ -34,12 +34,16 @@ _WHAT: Final = "the plugin's packages cannot be had as wheels"
 Run = Callable[[str, Sequence[str]], None]
 
 
-def environment_key(digest: str, requires: Sequence[str]) -> str:
-    """The name of the environment of a plugin's digest; "" where it needs none."""
+def environment_key(digest: str, requires: Sequence[str], packages: Sequence[str] = ()) -> str:
+    """The name of the environment of a plugin's digest; "" where it needs none.
+
+    `packages` are those that were given: other ones than are in use have another place.
+    """
     if not requires:
         return ""
     versions = sorted(foreign_versions().items())
-    text = repr((digest, sorted(requires), sys.implementation.cache_tag, versions))
+    parts = (digest, sorted(requires), sys.implementation.cache_tag, versions)
+    text = repr((*parts, sorted(packages)) if packages else parts)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -33,7 +33,6 @@ from tests.unit.host.packaging_samples import plugin_folder
 
 NAME = "sample"
 LONGEST_S = 0.25  # of an operation: what is killed later than that was done
-LATER_S = 120.0  # a small file that is being written is left alone for a minute
 OnStep = Callable[[str], None]
 
 
@@ -50,7 +49,7 @@ def main() -> None:
         )
         killed = kill_one(home, act, chance.choice(folders), chance)
         with State.open(home) as state:
-            sweep(home, state, now=time.time() + LATER_S)
+            sweep(home, state)
             found = state.get(NAME)
             after = found.digest if found is not None else ""
             wrong += [f"{point} {act}: {fault}" for fault in faults(home, state)]

@@ -30,7 +30,9 @@ from stockade_sdk.units import format_duration, format_size, parse_duration
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
-ROOT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+ROOT_PAGES = [
+    ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md", "SECURITY.md")
+]
 PLUGIN_PAGES = sorted((ROOT / "plugins").glob("*/README.md"))
 
 

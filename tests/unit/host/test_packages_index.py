@@ -4,7 +4,9 @@ import hashlib
 import re
 import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -162,19 +164,41 @@ def test_an_index_that_does_not_answer_is_told(into: Path, index: Index, monkeyp
             fetch_plugin("sample", into)
 
 
-def test_a_file_that_does_not_come_to_an_end_in_time_is_given_up(index: Index, into: Path):
-    index.add("sample", plugin_wheel())
-    content = index.files["sample"][file_name("sample")]
-    clock = iter([0.0, 1000.0])
-    with pytest.raises(HostError, match="did not answer in time"):
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "begun", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_an_answer_that_drips_is_given_up_at_the_deadline(into: Path, begun: bytes, scheme: str):
+    with dripping(begun) as port, pytest.raises(HostError, match="did not answer in time"):
         fetch_file(
-            f"{index.root}/files/sample/{file_name('sample')}",
+            f"{scheme}://127.0.0.1:{port}/x.whl",
             into / "x.whl",
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256="0" * 64,
             most_bytes=1_000_000,
-            clock=lambda: next(clock),
+            whole_s=0.3,
         )
     assert list(into.iterdir()) == []
+
+
+@contextmanager
+def dripping(begun: bytes) -> Iterator[int]:
+    """Say `begun` to whoever comes, then a byte at a time until they leave."""
+
+    def serve() -> None:
+        with server.accept()[0] as client, suppress(OSError):
+            client.sendall(begun)
+            while not ended.wait(0.02):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
 
 
 def test_a_file_larger_than_it_may_be_is_given_up(index: Index, into: Path):

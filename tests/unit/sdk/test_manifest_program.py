@@ -27,7 +27,7 @@ def test_a_program_is_a_file_in_a_folder_of_the_plugins(path: str) -> None:
 
     assert entry == EntryPoint(program=path)
     assert str(entry) == f"./{path}"
-    assert entry.top == path.split("/")[0]
+    assert entry.top == path.partition("/")[0]
 
 
 def test_a_class_is_no_program() -> None:
@@ -74,7 +74,7 @@ def test_no_other_path_is_one(entry: str) -> None:
     ],
 )
 def test_what_is_pythons_alone_does_not_go_with_a_program(more: str, key: str) -> None:
-    assert read("sample:Sample", more)
+    assert read("sample:Sample", more).entry.module == "sample"
     with pytest.raises(ManifestError) as refused:
         read("./bin/echo", more)
 

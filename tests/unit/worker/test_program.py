@@ -47,12 +47,13 @@ def test_the_host_takes_the_handshake_and_frames_of_each_size() -> None:
 
     endpoint = Endpoint(max_frame_bytes=1 << 20)
     host.sendall(endpoint.greeting())
-    heard = []
+    heard: list[bytes | bytearray] = []
     while len(heard) < len(bodies):
         size = host.recv_into(endpoint.get_buffer())
         assert size, "it has gone"
         heard += endpoint.buffer_updated(size)
-        host.sendall(endpoint.outgoing())
+        if answer := endpoint.outgoing():
+            host.sendall(answer)
     worker.join()
     listener.close()
     host.close()
@@ -80,7 +81,7 @@ def test_a_host_that_goes_during_the_handshake_is_noticed() -> None:
     ours, theirs = socket.socketpair()
     with ours:
         theirs.close()
-        with pytest.raises(OSError, match="gone|pipe"):
+        with pytest.raises(OSError, match=r"gone|pipe"):
             program.shake_hands(ours)
 
 

@@ -18,6 +18,7 @@ from stockade.packages import (
     plan_install,
 )
 from stockade.packages.contents import read_source
+from stockade.packages.naming import CONFORMANCE_NAME
 from stockade.packages.snapshot import digest_of
 from stockade.packages.source import opened_source
 from stockade.settings import Home
@@ -28,7 +29,7 @@ from stockade_sdk.text import TextRefused
 
 __all__ = ["KEPT", "OPTIONS", "Options", "Prepared", "prepare"]
 
-KEPT: Final = "conformance.json"  # a report that an author keeps with the plugin
+KEPT: Final = CONFORMANCE_NAME  # a report that an author keeps with the plugin
 OPTIONS: Final = "conformance.toml"
 RECORDINGS: Final = "recordings"
 MADE_UP: Final = "vendor.example"  # a name that is nobody's (RFC 2606)
