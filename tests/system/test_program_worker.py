@@ -288,6 +288,22 @@ async def test_it_opens_no_socket_of_its_own(place: Path, actor: Path, tier: str
     assert (sink.connections, through_the_host) == (1, "hello")
 
 
+@pytest.mark.parametrize("tier", TIERS)
+async def test_it_ends_with_its_nursery_even_while_it_is_stopped(
+    place: Path, echo: Path, tier: str
+) -> None:
+    async with hosting(place, echo, tier=tier) as host:
+        await said(host, "hello")
+        worker = psutil.Process(pid_of(host))
+        nursery = worker.parent()
+        assert nursery is not None
+        worker.suspend()
+        nursery.kill()
+
+        await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        assert await said(host, "another") == "another"
+
+
 async def test_it_goes_with_a_host_that_stops(place: Path, echo: Path) -> None:
     news = News()
 

@@ -331,9 +331,13 @@ class Host:
         self._parts.start_again(plugin)
 
     async def refresh(self) -> None:
-        """Read anew what is installed and set; workers of what is gone or changed are drained."""
-        for plugin in await self.renew():
-            await self.drain(plugin)
+        """Read anew what is installed and set; workers of what is gone or changed are drained, side
+        by side: none of them is taken for a call any more.
+        """
+        outdated = await self.renew()
+        async with anyio.create_task_group() as tasks:
+            for plugin in outdated:
+                tasks.start_soon(self.drain, plugin)
 
     async def renew(self) -> tuple[str, ...]:
         """Read anew what is installed and set; the plugins whose workers are still of before, for

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,7 @@ class Parts:
         self._denials = Denials(home.logs, on_line=self.logbook.write)
         self._unproven: set[str] = set()  # installed and never started yet
         self._known: dict[str, Installed] = {}  # as workers are started from it
+        self._renewing = anyio.Lock()
         self._prints: KeyPrints
         self.breaker: Breaker
         self.planner: Planner
@@ -130,16 +131,48 @@ class Parts:
         """The same, and nothing is held any more against what changed. The plugins whose workers
         are to be drained: those that are gone, or changed, or have another key.
         """
-        before = self._known
-        ahead = await self._prepare_changed()
-        try:
-            await anyio.to_thread.run_sync(self.read)
-        except BaseException:
-            for name in ahead:
-                self.supervisor.dismiss(name)
-            raise
-        self._known = as_set(self.planner.knowledge.records)
-        outdated = list(await anyio.to_thread.run_sync(self._prints.renew))
+        async with self._renewing:
+            stored = as_set(await anyio.to_thread.run_sync(self.state.list))
+            ahead = [name for name in stored if self._is_new_version(stored[name])]
+            try:
+                await self._prepare(ahead)
+                await anyio.to_thread.run_sync(self.read)
+                rotated = await anyio.to_thread.run_sync(self._prints.renew)
+            except BaseException:
+                self._dismiss(ahead)
+                raise
+            before, self._known = self._known, as_set(self.planner.knowledge.records)
+            # What changed again since is not what was prepared.
+            self._dismiss(name for name in ahead if self._known.get(name) != stored[name])
+            self._proven(ahead)
+            return self._outdated(before, rotated)
+
+    def _is_new_version(self, record: Installed) -> bool:
+        """Whether its workers, if there are any, have other code."""
+        known = self._known.get(record.name)
+        return record.enabled and known is not None and known.digest != record.digest
+
+    async def _prepare(self, names: Iterable[str]) -> None:
+        """Have a worker of each new version ready beside those of the old one, which answer until
+        all is known.
+        """
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                tasks.start_soon(partial(self.supervisor.prepare, name, timeout_s=PREPARE_S))
+
+    def _dismiss(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.supervisor.dismiss(name)
+
+    def _proven(self, names: Iterable[str]) -> None:
+        """Those whose first worker was ready before it was read that they have had none."""
+        for name in names:
+            if name in self._unproven and self.supervisor.prepared(name):
+                self._unproven.discard(name)
+                self.journal.plugin(name, "enabled", None)
+
+    def _outdated(self, before: Mapping[str, Installed], rotated: Iterable[str]) -> tuple[str, ...]:
+        outdated = list(rotated)
         for name, record in before.items():
             if name not in self._known:
                 self._denials.forget(name)
@@ -147,27 +180,7 @@ class Parts:
                 self.breaker.reset(name)
                 self._prints.forget(name)
                 outdated.append(name)
-        for name in ahead:
-            if name not in outdated:  # it is as it was again: nobody will put the new one in place
-                self.supervisor.dismiss(name)
         return tuple(dict.fromkeys(name for name in outdated if name in before))
-
-    async def _prepare_changed(self) -> list[str]:
-        """Have a worker of each new version ready beside those of the old one, which answer until
-        all is known; the names of those plugins.
-        """
-        stored = await anyio.to_thread.run_sync(self.state.list)
-        names = [
-            record.name
-            for record in stored
-            if record.enabled
-            and (before := self._known.get(record.name)) is not None
-            and before.digest != record.digest
-        ]
-        async with anyio.create_task_group() as tasks:
-            for name in names:
-                tasks.start_soon(partial(self.supervisor.prepare, name, timeout_s=PREPARE_S))
-        return names
 
     def start_again(self, plugin: str) -> None:
         """Forget why a plugin was stopped; its next call starts it."""

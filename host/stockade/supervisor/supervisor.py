@@ -46,6 +46,7 @@ from .worker import STOP_GRACE_S, Connect, Worker
 
 DRAIN_S: Final = 30.0  # for calls in flight, where a plugin is taken down
 CLOSE_S: Final = STOP_GRACE_S + 0.5  # for all workers to go when the host leaves
+CLOSING: Final = "the host is closing"
 
 Plugins = Mapping[str, PluginRuntime] | Callable[[str], PluginRuntime]
 
@@ -87,6 +88,7 @@ class Supervisor:
         self._prepared: dict[str, Crew] = {}  # by `prepare`, until a `drain`
         self._leaving: set[Crew] = set()
         self._stack = AsyncExitStack()
+        self._closing = False
         self._in_haste = False
         self._means: Means | None = None
         self._tasks: TaskGroup | None = None
@@ -145,13 +147,14 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         assert self._tasks is not None
+        self._closing = True
         try:
             if error is None and not self._in_haste:
                 with anyio.move_on_after(CLOSE_S):
                     await self.stop()
         finally:
             for crew in self._all():
-                crew.closing = crew.closing or "the host is closing"
+                crew.closing = crew.closing or CLOSING
             self._tasks.cancel_scope.cancel()
 
     # --- requests ---
@@ -252,44 +255,47 @@ class Supervisor:
         crew = self._crews.get(plugin) or self._crew(plugin)
         await self._lease(crew, timeout_s)
 
-    async def prepare(self, plugin: str, *, timeout_s: float) -> bool:
+    async def prepare(self, plugin: str, *, timeout_s: float) -> None:
         """Have a worker of what `plugins` says now ready beside those that take calls, for the next
-        `drain` to put in their place; whether there is one, if only after `timeout_s`. Does nothing
+        `drain` to put in their place; after `timeout_s` it is left to start by itself. Does nothing
         where none run.
 
         What became of a start that failed is for the next call to hear.
         """
         before = self._crews.get(plugin)
         if before is None or not before.ready:
-            return False
+            return
         self.dismiss(plugin)
         try:
             crew = self._made(plugin)
         except (HostError, ProviderError):
-            return False
+            return
         self._prepared[plugin] = crew
+        wanted = False
         try:
             await crew.lease(timeout_s)
+            wanted = True
         except Replaced:  # it was put in place meanwhile, and another in its
-            return False
-        except (HostError, ProviderError) as error:
-            if not isinstance(error, ProviderError) or error.kind is not ErrorKind.TIMEOUT:
+            pass
+        except HostError:
+            pass
+        except ProviderError as error:
+            wanted = error.kind is ErrorKind.TIMEOUT
+        finally:
+            if not wanted and self._prepared.get(plugin) is crew:  # else another was asked for
                 self.dismiss(plugin)
-                return False
-        return self._prepared.get(plugin) is crew  # else another was asked for meanwhile
+
+    def prepared(self, plugin: str) -> bool:
+        """Whether a worker that was prepared could take calls now."""
+        crew = self._prepared.get(plugin)
+        return crew is not None and bool(crew.ready)
 
     def dismiss(self, plugin: str) -> None:
         """End what was prepared and is not wanted after all."""
         crew = self._prepared.pop(plugin, None)
         if crew is not None:
-            assert self._tasks is not None
             self._leaving.add(crew)
             crew.close("it is not needed", Event.STOP)
-            self._tasks.start_soon(self._gone, crew)
-
-    async def _gone(self, crew: Crew) -> None:
-        await crew.empty()
-        self._leaving.discard(crew)
 
     async def drain(self, plugin: str, *, deadline_s: float = DRAIN_S) -> None:
         """Let a plugin's workers finish their calls, for so long, and end them.
@@ -307,25 +313,23 @@ class Supervisor:
         if prepared is not None:
             deadline_s = max(deadline_s, crew.runtime.limits.request_timeout_s)
         self._leaving.add(crew)
-        try:
-            crew.hand_over()
-            crew.close("it is being taken down", Event.DRAIN)
-            with anyio.move_on_after(deadline_s):
-                await crew.empty()
-            crew.close("it was taken down", Event.STOP)
+        crew.hand_over()
+        crew.close("it is being taken down", Event.DRAIN)
+        with anyio.move_on_after(deadline_s):
             await crew.empty()
-        finally:
-            self._leaving.discard(crew)
+        crew.close("it was taken down", Event.STOP)
+        await crew.empty()
 
     async def stop(self) -> None:
         """End all workers, calls in flight included; politely first, then by SIGKILL."""
         crews = self._all()
         for crew in crews:
-            crew.close("the host is closing", Event.STOP)
+            crew.close(CLOSING, Event.STOP)
         for crew in crews:
             await crew.empty()
 
     def _all(self) -> list[Crew]:
+        self._leaving = {crew for crew in self._leaving if crew.workers}
         return [*self._crews.values(), *self._prepared.values(), *self._leaving]
 
     def _crew(self, plugin: str) -> Crew:
@@ -333,7 +337,7 @@ class Supervisor:
         return crew
 
     def _made(self, plugin: str) -> Crew:
-        return Crew(
+        crew = Crew(
             plugin,
             self._runtime_of,
             self._recruit,
@@ -342,6 +346,9 @@ class Supervisor:
             random=self._random,
             clock=self._clock,
         )
+        if self._closing:
+            crew.closing = CLOSING
+        return crew
 
     async def _lease(self, crew: Crew, timeout_s: float) -> tuple[Crew, Worker, float]:
         """As `Crew.lease`, and of the crew that takes its place where it is drained meanwhile."""

@@ -164,11 +164,16 @@ def test_an_index_that_does_not_answer_is_told(into: Path, index: Index, monkeyp
             fetch_plugin("sample", into)
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize(
-    "begun", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+    ("scheme", "begun"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.1 200 OK\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00"),  # a record of the handshake, of 16 KiB
+    ],
 )
-def test_an_answer_that_drips_is_given_up_at_the_deadline(into: Path, begun: bytes, scheme: str):
+def test_an_answer_that_drips_is_given_up_at_the_deadline(into: Path, scheme: str, begun: bytes):
     with dripping(begun) as port, pytest.raises(HostError, match="did not answer in time"):
         fetch_file(
             f"{scheme}://127.0.0.1:{port}/x.whl",

@@ -37,7 +37,7 @@ def claimed(home: Home, record: Installed) -> dict[str, Any] | None:
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
             regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
             data = file.read(MAX_BYTES + 1) if regular else b""
-        claim = msgspec.json.decode(data[:MAX_BYTES], type=_Claim)
+        claim = msgspec.json.decode(data if len(data) <= MAX_BYTES else b"", type=_Claim)
     except (OSError, ValueError, RecursionError):
         return None
     if (claim.plugin, claim.version) != (record.name, record.version):
