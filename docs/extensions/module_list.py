@@ -1,4 +1,4 @@
-"""A Sphinx extension: where a page says `<!-- modules of PATH -->`, a table of the modules below it.
+"""A Sphinx extension: `<!-- modules of PATH -->` on a page becomes a table of the modules below it.
 
 Each with the first sentence of its docstring, read from the source: nothing is imported.
 """

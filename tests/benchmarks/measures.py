@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .authoring import authoring
 from .choosing import choosing
 from .confinement import calls, churn, host_killed, memory, neighbours, starts, tree_killed
 from .contest import Row
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "failover": failover,
     "upgrading": upgrading,
     "lifecycle": lifecycle,
+    "authoring": authoring,
     "gateway": gateway,
     "routing_soak": routing_soak,
 }

@@ -1,4 +1,4 @@
-"""The examples are installed from their folders and run as their pages say, against a vendor here."""
+"""The examples are installed from their folders and do what their pages say, against a vendor here."""
 
 import os
 import ssl
@@ -113,7 +113,7 @@ async def test_a_dependency_is_there_for_the_plugin_that_requires_it(tmp_path: P
 def test_without_its_dependency_it_is_not_installed(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(HostError, match="packages that it brings|cannot be had as wheels"):
+    with pytest.raises(HostError, match=r"packages that it brings|cannot be had as wheels"):
         installed(Home(tmp_path / "home"), EXAMPLES / "own-dependency", tmp_path / "empty")
 
 
@@ -172,7 +172,7 @@ async def test_a_library_with_connections_of_its_own_goes_through_the_tunnel(
 
 
 def certified(server: Path) -> bytes:
-    """Write a key with a certificate for 127.0.0.1; that certificate, which is its own authority."""
+    """Write a key with a certificate for 127.0.0.1, its own authority; that certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server of one's own")])
     now = datetime.now(UTC)

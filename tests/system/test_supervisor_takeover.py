@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -161,7 +160,7 @@ async def test_who_calls_while_the_supervisor_leaves_starts_nothing(house: House
     async with anyio.create_task_group() as tasks:
         async with house.supervisor() as supervisor:
             await pid_of(supervisor)
-            tasks.start_soon(partial(stay, supervisor))
+            tasks.start_soon(stay, supervisor)
             await house.until(lambda: supervisor.status("good").workers[0].in_flight == 1)
             tasks.start_soon(call, supervisor)
         left.set()
@@ -172,16 +171,17 @@ async def test_who_calls_while_the_supervisor_leaves_starts_nothing(house: House
 
 
 async def test_a_drain_that_is_given_up_ends_with_the_supervisor(house: House) -> None:
-    answers: list[str] = []
-    async with anyio.create_task_group() as tasks:
-        async with house.supervisor() as supervisor:
-            old = await pid_of(supervisor)
-            tasks.start_soon(keep, answers, supervisor, "sleep 1000", "good")
-            await house.until(lambda: supervisor.status("good").workers[0].in_flight == 1)
-            with anyio.move_on_after(0.05):
-                await supervisor.drain("good")
-            running = alive(old)
-        tasks.cancel_scope.cancel()
+    async def stay(supervisor: Supervisor) -> None:
+        with pytest.raises(ProviderError):
+            await say(supervisor, "sleep 1000")
+
+    async with anyio.create_task_group() as tasks, house.supervisor() as supervisor:
+        old = await pid_of(supervisor)
+        tasks.start_soon(stay, supervisor)
+        await house.until(lambda: supervisor.status("good").workers[0].in_flight == 1)
+        with anyio.move_on_after(0.05):
+            await supervisor.drain("good")
+        running = alive(old)
 
     assert running
     assert not alive(old)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ def reload(home: Home, settings: Settings, state: State, record: Installed) -> R
     """Install what the folder of a plugin under development holds now, where that is another.
 
     Blocking. Raises nothing for what its author has to mend: that is the `problem`, and is noted as
-    the plugin's last error.
+    the plugin's last error. Raises StateError where that cannot be written.
     """
     try:
         digest = _install(home, settings, state, record)
@@ -79,7 +80,8 @@ def reload(home: Home, settings: Settings, state: State, record: Installed) -> R
         return Reload(name=record.name, digest=record.digest)
     except (HostError, ManifestError, OSError) as error:
         problem = f"the change in {show(record.source, 300)} is not in use: {error}"
-        state.note_state(record.name, record.state, problem)
+        with suppress(NotInstalled):  # meanwhile
+            state.note_state(record.name, record.state, problem)
         return Reload(name=record.name, digest=record.digest, problem=problem)
     return Reload(name=record.name, digest=digest)
 

@@ -56,8 +56,12 @@ def pack_plugin(folder: Path, out: Path) -> MadeWheel:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".pack-") as made:
-            copied = Path(made, "plugin")
+        with (
+            # Not in `out`, which may lie in the folder that is copied.
+            tempfile.TemporaryDirectory(prefix="stockade-pack-") as aside,
+            tempfile.TemporaryDirectory(dir=out, prefix=".pack-") as made,
+        ):
+            copied = Path(aside, "plugin")
             copied.mkdir()
             snapshot = copy_folder(folder, copied)
             manifest = _checked(snapshot, folder)

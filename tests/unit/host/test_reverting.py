@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from stockade.app.knowledge import read_knowledge
+from stockade.app.operating.desk_versions import take_back
+from stockade.app.operating.known import Known
 from stockade.app.serving.reverting import WINDOW_S, earlier
-from stockade.state import Installed
+from stockade.errors import HostError
+from stockade.settings import Home, Settings
+from stockade.state import Installed, State
 from stockade.state.versions import Version
+from tests.system.lifecycle_plugins import install_version, version_folder
 
 NOW = 100_000.0
 
@@ -48,3 +56,48 @@ def test_otherwise_it_stays(current: Installed, versions: list[Version]):
 def test_going_back_never_goes_forth_again():
     back = record("1", NOW - 300)  # with the time of its own install, as a rollback leaves it
     assert earlier(back, [kept("2", NOW - 60)], NOW) is None
+
+
+def test_going_back_says_why_and_runs_again(tmp_path: Path):
+    home, older, failed = upgraded(tmp_path)
+    with State.open(home) as state:
+        state.note_state("changing", "failed", "it kept dying")
+        take_back(found(home, state), failed, older, "signal 9")
+        now = state.require("changing")
+
+    assert (now.version, now.state) == ("1.0.0", "enabled")
+    assert now.last_error is not None
+    assert "version 2.0.0 was taken back" in now.last_error
+    assert "signal 9" in now.last_error
+
+
+def test_what_was_installed_meanwhile_is_not_taken_back_for_what_it_replaced(tmp_path: Path):
+    home, older, failed = upgraded(tmp_path)
+    mended = install_version(home, version_folder(tmp_path, "2.0.1"))
+    with State.open(home) as state:
+        with pytest.raises(HostError, match="replaced by somebody meanwhile"):
+            take_back(found(home, state), failed, older, "signal 9")
+        now = state.require("changing")
+
+    assert now == mended
+
+
+def test_what_was_switched_off_meanwhile_stays_off(tmp_path: Path):
+    home, older, failed = upgraded(tmp_path)
+    with State.open(home) as state:
+        state.set_state("changing", "disabled")
+        take_back(found(home, state), failed, older, "signal 9")
+        now = state.require("changing")
+
+    assert (now.version, now.state) == ("1.0.0", "disabled")
+
+
+def upgraded(place: Path) -> tuple[Home, Installed, Installed]:
+    """A home with a plugin that was upgraded; both versions."""
+    home = Home(place / "home")
+    older = install_version(home, version_folder(place, "1.0.0"))
+    return home, older, install_version(home, version_folder(place, "2.0.0"))
+
+
+def found(home: Home, state: State) -> Known:
+    return Known(home, state, Settings(), read_knowledge(state, Settings()))

@@ -1,7 +1,7 @@
 """A library that opens its own connections, here the standard one, behind the host's tunnel.
 
-Use this for libraries that cannot be given an HTTP client. It costs protection: the plugin holds the
-key, and the host sees who is talked to and not what is said.
+Use this for libraries that cannot be given an HTTP client. It costs protection: the plugin holds
+the key, and the host sees who is talked to and not what is said.
 """
 
 import asyncio

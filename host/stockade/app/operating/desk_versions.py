@@ -12,7 +12,7 @@ import anyio.to_thread
 from stockade.admin import Missing, Taken
 from stockade.admin import values as v
 from stockade.app.trying import trial_of
-from stockade.errors import UsageError
+from stockade.errors import HostError, UsageError
 from stockade.packages import commit_install
 from stockade.packages.removal import collect
 from stockade.packages.rollback import roll_back
@@ -27,7 +27,7 @@ from .known import Known
 from .proposing import DIGEST, as_row, check_digest
 from .sourcing import upgrade_for
 
-__all__ = ["VersionDesk"]
+__all__ = ["VersionDesk", "take_back"]
 
 KEY: Final = "ed25519:"
 
@@ -63,13 +63,13 @@ class VersionDesk(PluginDesk):
 
         return self._jobs.start("rollback", work, total=len(STEPS))
 
-    async def revert(self, name: str, version: str, reason: str) -> None:
+    async def revert(self, failed: Installed, older: Installed, reason: str) -> None:
         """Go back by itself from a version that kept dying, for `reason`; the plugin takes requests
-        again. Raises HostError.
+        again. Raises HostError, where it is another version meanwhile too.
         """
-        await self._look(_revert, name, version, reason)
+        await self._look(take_back, failed, older, reason)
         await self._renew()
-        self._host().start_again(name)
+        self._host().start_again(failed.name)
 
     async def verify(self, name: str) -> v.Job:
         """Raises NotInstalled."""
@@ -187,13 +187,23 @@ def _roll_back(found: Known, name: str, to: str, on_step: Callable[[str], None])
     roll_back(found.home, found.state, name, to=to, on_step=on_step, trial=trial)
 
 
-def _revert(found: Known, name: str, version: str, reason: str) -> None:
-    # Untried: it ran here until minutes ago, and every moment of a trial is one without a plugin.
-    left = found.state.require(name).version
-    roll_back(found.home, found.state, name, to=version)
-    found.state.set_state(
-        name, "enabled", f"version {left} was taken back by itself, for it kept dying: {reason}"
-    )
+def take_back(found: Known, failed: Installed, older: Installed, reason: str) -> None:
+    """Go back from a version that kept dying. Raises HostError where that is not in use any more.
+
+    One that was switched off stays so.
+    """
+    name = failed.name
+
+    def still_there(candidate: Installed) -> None:
+        """While nobody else installs. Untried otherwise: the earlier version ran here until minutes
+        ago, and every moment of a trial is one without a plugin.
+        """
+        if found.state.require(name).digest != failed.digest:
+            raise HostError(f"{name} {failed.version} was replaced by somebody meanwhile")
+
+    roll_back(found.home, found.state, name, to=f"sha256:{older.digest}", trial=still_there)
+    why = f"version {failed.version} was taken back by itself, for it kept dying: {reason}"
+    found.state.note_state(name, "enabled", why)
 
 
 def _examine(found: Known, record: Installed) -> tuple[str, ...]:

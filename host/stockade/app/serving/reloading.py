@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from stockade.app.developing import DEVELOPMENT, Stamp, reload, stamp_of
 from stockade.app.host import Host
+from stockade.errors import HostError
 from stockade.state import Installed
 
 __all__ = ["Reloading"]
@@ -50,8 +51,12 @@ class Reloading:
                 continue
             await self._sleep(SETTLE_S)
             if await self._stamp(record) == stamp:
-                self._seen[record.name] = stamp
-                await self._reload(record)
+                try:
+                    await self._reload(record)
+                except HostError as error:  # of the state: the next look tries again
+                    self._current().note(str(error), plugin=record.name)
+                else:
+                    self._seen[record.name] = stamp
 
     async def _stamp(self, record: Installed) -> Stamp:
         return await anyio.to_thread.run_sync(stamp_of, Path(record.source))

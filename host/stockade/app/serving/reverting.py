@@ -34,14 +34,14 @@ def earlier(record: Installed, kept: Sequence[Version], now: float) -> Version |
 
 
 class Reverting:
-    """``heard`` is told what becomes of workers; ``revert`` goes back to a version and has that
-    take requests, with the reason in words. ``clock`` is in seconds since 1970.
+    """``heard`` is told what becomes of workers; ``revert`` goes back from a version to an earlier
+    one and has that take requests, with the reason in words. ``clock`` is in seconds since 1970.
     """
 
     def __init__(
         self,
         current: Callable[[], Host],
-        revert: Callable[[str, str, str], Awaitable[None]],
+        revert: Callable[[Installed, Installed, str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._current, self._revert, self._clock = current, revert, clock
@@ -75,7 +75,7 @@ class Reverting:
                 return
             self._tried.add((plugin, record.digest))
             host.note(f"{plugin} {record.version} kept dying: back to {older.record.version}")
-            await self._revert(plugin, older.record.version, reason)
+            await self._revert(record, older.record, reason)
         except NotInstalled:  # meanwhile: there is nothing to go back from
             return
         except HostError as error:

@@ -30,6 +30,7 @@ from stockade.gateway.endpoints import routes_of
 from stockade.gateway.server import listening
 from stockade.gateway.visitors import Visitors
 from stockade.settings import Home, Settings
+from stockade.state import Installed
 from stockade.telemetry.figures import GatewayFigures
 
 from .front import Front
@@ -162,8 +163,8 @@ class _Made:
         await self._generations.renew()
         gc.unfreeze()  # the host before is to be collected once it has ended
 
-    async def _revert(self, plugin: str, version: str, reason: str) -> None:
-        await self._operating.revert(plugin, version, reason)
+    async def _revert(self, failed: Installed, older: Installed, reason: str) -> None:
+        await self._operating.revert(failed, older, reason)
 
     def _current(self) -> Host:
         return self._generations.current
