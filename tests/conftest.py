@@ -10,6 +10,8 @@ import psutil
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
+from stockade.settings import Home
+
 TESTS = Path(__file__).parent
 DATA = "../shared/data"  # beside the repository
 LEAK_CHECKED_FOLDERS = {"wire", "system", "containment"}
@@ -51,6 +53,12 @@ def _only_the_new_is_walked() -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home to take from what workers import, for it takes seconds to make."""
+    return Home(tmp_path_factory.mktemp("base") / "home")
 
 
 @pytest.fixture(scope="session")

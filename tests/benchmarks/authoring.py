@@ -46,15 +46,14 @@ def authoring() -> list[Row]:
 def _round(folder: Path, number: int, vendor: str) -> dict[str, float]:
     """new, validate, its own tests, test, pack, install, config, run; seconds each."""
     name, times = f"cloud-{'abcdefgh'[number]}", {}
-    place = folder / name
+    place, wheel = folder / name, f"{name.replace('-', '_')}-0.1.0-py3-none-any.whl"
     for step, argv in {
         "new": [STOCKADE, "new", name],
         "validate": [STOCKADE, "validate", name],
         "its tests": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place)],
         "test": [STOCKADE, "test", name],
         "pack": [STOCKADE, "pack", name, "--out", f"dist-{name}"],
-        "install": [STOCKADE, "install", f"dist-{name}/{name.replace('-', '_')}-0.1.0-py3-none-any.whl",
-                    "--yes", "--allow-host", vendor],
+        "install": [STOCKADE, "install", f"dist-{name}/{wheel}", "--yes", "--allow-host", vendor],
         "config": [STOCKADE, "config", "set", name, "base_url", f"http://{vendor}/v1"],
         "run": [STOCKADE, "run", "hello", "--plugin", name],
     }.items():  # fmt: skip

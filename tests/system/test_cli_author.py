@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from stockade.settings import Home
+from tests.system.lending import lend
 from tests.system.plugin_samples import plugin_folder
 
 KEY = "sk-canary-77aa31c09f2d4a38b1"
@@ -67,9 +69,9 @@ class Author:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all: what workers import takes seconds to make, and nothing else is written there."""
-    return tmp_path_factory.mktemp("home")
+def home(base: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all, since nothing is written there."""
+    return lend(base, Home(tmp_path_factory.mktemp("author") / "home")).root
 
 
 @pytest.fixture

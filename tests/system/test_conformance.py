@@ -13,13 +13,7 @@ from stockade.settings import Home
 from .conformance_samples import BROKEN, EXPOSED, PRINTS_A_KEY, WRITES, sample
 
 pytestmark = pytest.mark.timeout(120)
-AT_ONCE = 3  # runs wait most of their time
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Where all runs take from what workers import."""
-    return Home(tmp_path_factory.mktemp("base") / "home")
+AT_ONCE = 4  # runs wait most of their time
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stockade.cli.program import run_program
+from stockade.settings import Home
 
 from .conformance_samples import BROKEN, sample
 
@@ -17,9 +18,9 @@ QUICK = ("--only", "chat.unary", "--only", "vendor.rate_limited")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> object:
+def _home(base: Home) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STOCKADE_HOME", str(tmp_path_factory.mktemp("home") / "home"))
+        patch.setenv("STOCKADE_HOME", str(base.root))
         yield
 
 

@@ -27,11 +27,6 @@ def own_vendor(asked: Asked) -> Answer:
     return whole({"text": "quite so"})
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("base") / "home")
-
-
 def own_wire(parent: Path) -> Path:
     """The plugin, which declares no tools."""
     folder = sample(parent, OWN_WIRE)

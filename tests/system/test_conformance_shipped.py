@@ -12,16 +12,15 @@ from stockade.packages import shipped_plugins
 from stockade.settings import Home
 
 pytestmark = pytest.mark.timeout(180)
-AT_ONCE = 3  # runs wait most of their time
+AT_ONCE = 4  # runs wait most of their time
 SILENT = {"echo"}  # asks no vendor
 # Other regions of the vendor's, which a run with one configuration does not see.
 WARNED = {"qwen": {"permissions.used"}, "moonshot": {"permissions.used"}}
 
 
 @pytest.fixture(scope="module")
-async def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+async def reports(base: Home) -> dict[str, Report]:
     """Of all of them, side by side."""
-    base = Home(tmp_path_factory.mktemp("base") / "home")
     found: dict[str, Report] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
 

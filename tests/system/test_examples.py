@@ -1,4 +1,4 @@
-"""The examples are installed from their folders and do what their pages say, against a vendor here."""
+"""The examples, installed from their folders, do what their pages say; vendors are played here."""
 
 import os
 import ssl
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from stockade import Host
+from stockade import AllAttemptsFailed, Host
 from stockade.errors import HostError
 from stockade.kit import wires
 from stockade.kit.answers import whole
@@ -134,7 +134,7 @@ async def test_a_vendors_library_goes_out_through_the_host_and_has_no_key(tmp_pa
         vendor.forget()
         refused = {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
         vendor.answers = lambda _: whole(refused, 429)
-        with pytest.raises(HostError) as failed:
+        with pytest.raises(AllAttemptsFailed) as failed:
             await host.run(hello, plugin=name, timeout=TIMEOUT_S)
         again = len(vendor.asked)
 

@@ -9,15 +9,15 @@ from stockade.packages import commit_install, plan_install
 from stockade.settings import Home
 from stockade.state import Secrets, State
 from stockade_sdk import ChatRequest
+from tests.system.lending import lend
 from tests.system.upstreams import KEY, PLUGINS
 
 HI = ChatRequest.of_text("how are you?", model="anthropic/claude-opus-4-8")
 SAID = "you said: how are you?"
 
 
-def installed(tmp_path):
-    home = Home(tmp_path / "home")
-    home.ensure()
+def installed(base, tmp_path):
+    home = lend(base, Home(tmp_path / "home"))
     with State.open(home) as state:
         proposal = plan_install(home, state, str(PLUGINS / "anthropic"))
         commit_install(home, state, proposal, granted=proposal.asked)
@@ -25,8 +25,8 @@ def installed(tmp_path):
     return home
 
 
-async def test_a_plugin_is_recorded_in_its_sandbox_and_played_to_without_its_key(tmp_path):
-    home, reel = installed(tmp_path), Reel()
+async def test_a_plugin_is_recorded_in_its_sandbox_and_played_to_without_its_key(base, tmp_path):
+    home, reel = installed(base, tmp_path), Reel()
     async with (
         Vendor.open(wires.good) as vendor,
         Host.open(home, redirect=vendor.redirect, recorder=reel.take) as host,

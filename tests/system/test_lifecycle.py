@@ -16,6 +16,7 @@ from stockade.errors import HostError
 from stockade.settings import Home, Settings
 from stockade.state import State
 from stockade_sdk.chat import ChatRequest
+from tests.system.lending import lend
 from tests.system.lifecycle_plugins import (
     BROKEN,
     DYING,
@@ -35,8 +36,8 @@ WORDS = {"model": "changing/default", "messages": [{"role": "user", "content": "
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+def home(base: Home, tmp_path: Path) -> Home:
+    return lend(base, Home(tmp_path / "home"))
 
 
 # --- trials ---

@@ -373,6 +373,8 @@ static void on_body(struct call *call, struct in *in)
     struct value data = in->at < in->end ? next(in) : (struct value){ BYTES, 0, "" };
     bool last = in->at < in->end && next(in).number;
     struct out out = { 0 };
+    if (data.type != BYTES)
+        leave("a body is no bytes");
     if (call->size + data.number > MAX_FETCHED) {
         put_array(&out, 2), put_uint(&out, HTTP_CLOSE), put_uint(&out, call->exchange);
         send_frame(&out);

@@ -202,7 +202,9 @@ def _tell_effective(found: dict[str, Any]) -> None:
 
 
 def _described(found: dict[str, Any]) -> list[str]:
+    from stockade.packages.consent import PROGRAM_RISK
     from stockade.sandbox.plan import WORDS
+    from stockade_sdk.manifest.values import PROGRAM_MARK
     from stockade_sdk.permissions import permissions_from_json, risk_words
 
     lines = [f"{found['name']} {found['version']}, {found['state']}, {found['trust']}"]
@@ -217,7 +219,8 @@ def _described(found: dict[str, Any]) -> list[str]:
         lines.append(f"  last error  {found['last_error']}")
     grants = dict(found["grants"])
     hosts = grants.pop("operator_hosts")
-    risks = [*risk_words(permissions_from_json(grants))]
+    own = [PROGRAM_RISK] if found["entry"].startswith(PROGRAM_MARK) else []
+    risks = [*own, *risk_words(permissions_from_json(grants))]
     risks += [f"Reaches {host}, by your own choice." for host in hosts]
     lines += ["It may:", *(f"  - {risk}" for risk in risks or ["nothing beyond computing"])]
     lines += ["Models:"]

@@ -8,7 +8,7 @@ from stockade_sdk.manifest import Manifest
 from stockade_sdk.permissions import Permissions
 from stockade_sdk.permissions.risks import risk_words
 
-__all__ = ["consent_text", "escape"]
+__all__ = ["PROGRAM_RISK", "consent_text", "escape"]
 
 MAX_LINE = 300  # characters of a text that a plugin wrote
 SHOWN_AUTHORS = 5
@@ -18,7 +18,7 @@ _TRUST = {
     "unsigned": "unsigned: nobody vouches for it",
     "development": "runs from a folder under development: nobody vouches for it",
 }
-_PROGRAM = "Runs a program of its own (no Python): what its source does cannot be read here."
+PROGRAM_RISK = "Runs a program of its own (no Python): what its source does cannot be read here."
 _FOLLOWS = "It gets no more than [unsigned.ceilings] of stockade.toml, whatever its limits say."
 
 
@@ -53,7 +53,7 @@ def consent_text(
     lines += _block("What changes:", differences)
     if new is not None:
         lines += _block("It asks for more than it has:", risk_words(new))
-    risks = [*([_PROGRAM] if manifest.entry.program else []), *risk_words(permissions)]
+    risks = [*([PROGRAM_RISK] if manifest.entry.program else []), *risk_words(permissions)]
     lines += _block("It may:", risks) or ["", "It asks for nothing beyond computing."]
     own = [f"Reaches {rule}, by your own choice." for rule in operator_hosts]
     lines += _block("You allow it besides:", own)

@@ -74,8 +74,7 @@ def fetch_file(
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, OSError | HTTPException | ValueError):
-            late = TimeoutError(f"it took longer than {whole_s:g} s") if until.over else error
-            raise _meant(what, late) from error
+            raise _meant(what, TimeoutError() if until.over else error) from error
         raise
     finally:
         until.end()
@@ -208,6 +207,7 @@ def _chunks(source: Any) -> Iterator[bytes]:
 def _meant(what: str, error: Exception) -> HostError:
     match error:
         case urllib.error.HTTPError(code=401 | 403 as code):
+            error.close()
             why = f"the index does not let you in (status {code})"
             remedy = "put your name and password into UV_DEFAULT_INDEX, or into ~/.netrc"
         case urllib.error.HTTPError(code=code):

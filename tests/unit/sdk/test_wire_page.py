@@ -17,7 +17,7 @@ FOUND = [
     for arrow, name, octets in ROW.findall(PAGE.read_text())
 ]
 REQUEST = ChatRequest.of_text("hi", model="echo")
-SAYS = {
+SAYS: dict[str, wire.ToWorker | wire.ToHost] = {
     "Load": wire.Load(
         entry="./bin/echo",
         path=("/stockade/plugin",),

@@ -22,7 +22,7 @@ CANCELLED_S: Final = 0.25  # from the caller's leaving to the vendor's seeing it
 DEADLINE_S: Final = 1.0
 LET_GO_S: Final = 1.0
 LATE_S: Final = 1.0  # after the deadline, on a busy machine
-SLOW_S: Final = 1.5  # longer than a hasty client of HTTP waits
+SLOW_S: Final = 1.0  # longer than a hasty client of HTTP waits
 RETRY_AFTER_S: Final = 7
 # As vendors say it: by the status alone it could be the address that is wrong.
 WORDS: Final = {404: "model: models/no-such is not found, the model `no-such` does not exist"}

@@ -89,14 +89,20 @@ async def key_unsaid(subject: Subject) -> str:
     values = {name: value.encode() for name, value in subject.keys.items()}
     said = msgspec.json.encode(subject.said, enc_hook=str)
     found = [f"{name} in an answer" for name, value in values.items() if value in said]
-    paths = await anyio.to_thread.run_sync(subject.files)
-    for path in paths:
-        content = await anyio.to_thread.run_sync(_head_of, path)
-        where = path.relative_to(subject.home.root)
-        found += [f"{name} in {where}" for name, value in values.items() if value in content]
+    found += await anyio.to_thread.run_sync(_in_files, subject, values)
     if found:
         raise unmet("keys nowhere but in their header", f"found {', '.join(found[:SHOWN])}")
     return ""
+
+
+def _in_files(subject: Subject, values: dict[str, bytes]) -> list[str]:
+    """Which of them stand in which file of the home."""
+    found = []
+    for path in subject.files():
+        content = _head_of(path)
+        where = path.relative_to(subject.home.root)
+        found += [f"{name} in {where}" for name, value in values.items() if value in content]
+    return found
 
 
 def _head_of(path: Path) -> bytes:
