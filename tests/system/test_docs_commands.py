@@ -63,7 +63,6 @@ NOT_RUN = {
     r"^printenv OPENAI_COMPATIBLE_API_KEY \| stockade auth login openai-compatible --host \S+$": (
         "shows a vendor that refuses the key; test_cli_auth has one"
     ),
-    r"echo-in-c": "needs a C compiler; test_program_worker builds it and asks it",
     r"^stockade secrets set openai-by-sdk ": "its plugin is installed by test_examples alone",
     r" --model echo-in-c/fetch$": "asks the real example.com; test_program_worker has its own",
     r"^stockade run .* tunnelled-vendor": "a vendor inside TLS; test_examples has one",
@@ -219,6 +218,15 @@ FOLLOWED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every home has after its first install, and takes a second to be made."""
+    folder = tmp_path_factory.mktemp("first")
+    done = shell("stockade install echo --yes", {"STOCKADE_HOME": str(folder / "home")}, folder)
+    assert done.returncode == 0, done.stdout
+    return folder / "home" / "environments"
+
+
 @pytest.fixture
 def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whoever opens a way out here, a host or a trial, gets one whose vendors are the kit's."""
@@ -329,11 +337,17 @@ def path_of(name: str) -> Path:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", FOLLOWED, ids=place)
 def test_the_commands_of_a_page_do_what_it_says(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendors: None
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environments: Path,
+    vendors: None,
 ) -> None:
     if any(command.line.startswith("cc ") for command in commands_on(path)) and not HAS_COMPILER:
         pytest.skip("there is no C compiler")
     ready = READY.get(place(path), Prepared())
+    (tmp_path / "home").mkdir(0o700)
+    shutil.copytree(environments, tmp_path / "home" / "environments", symlinks=True)
     reader = Reader(tmp_path, monkeypatch)
     prepare(reader, path, ready)
 

@@ -100,6 +100,30 @@ def test_without_its_settings_a_plugin_is_confined_and_not_loaded(home: Home, tm
     assert "stockade config set changing endpoint VALUE" in trial.notes[0]
 
 
+async def test_a_trial_ends_with_who_waits_for_it(home: Home, tmp_path: Path):
+    folder = version_folder(tmp_path, "1.0.0", answering("1", pause=1000), smoke=SMOKE)
+    record = await anyio.to_thread.run_sync(install_version, home, folder)
+    said: list[str] = []
+
+    def tried() -> None:
+        try:
+            _tried(home, record)
+        except HostError as error:
+            said.append(str(error))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.to_thread.run_sync, tried)
+        with anyio.fail_after(DEADLINE_S):
+            while not list(home.run.glob("*/*.sock")):  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(0.01)
+        began = time.monotonic()
+        tasks.cancel_scope.cancel()
+
+    assert time.monotonic() - began < DEADLINE_S
+    assert "nobody waits for it any more" in said[0]
+    assert list(home.run.iterdir()) == list(home.data.iterdir()) == []
+
+
 # --- upgrades under load ---
 
 

@@ -12,10 +12,12 @@ import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.from_thread
 import msgspec
 from msgspec.structs import replace
 
@@ -34,6 +36,7 @@ from stockade_sdk.manifest import Manifest
 from stockade_sdk.provider import METHOD_OF, Method, ProviderRequest, capability_of
 from stockade_sdk.text import show
 
+from .background import Background
 from .confining import Confining
 from .discovery import lacking
 from .runtimes import Runtimes
@@ -41,6 +44,7 @@ from .runtimes import Runtimes
 __all__ = ["Trial", "read_smoke", "trial_of", "try_plugin"]
 
 TRIAL_S: Final = 60.0  # for all of it: an operator waits, and other installs do
+POLL_S: Final = 0.1  # between looks whether somebody waits for it still
 HEALTH_S: Final = 15.0  # as a health check of a running host has
 STARTS: Final = "start and handshake"
 SKIP: Final = "to install it untried, add --no-smoke"
@@ -132,9 +136,14 @@ class _Trying:
     async def run(self, settings: Settings) -> None:
         """Do it. Raises HostError."""
         try:
-            with anyio.fail_after(TRIAL_S):
-                async with self._supervisor(settings) as supervisor:
+            with anyio.fail_after(TRIAL_S) as scope:
+                async with (
+                    Background(partial(_end_with_who_waits, scope)),
+                    self._supervisor(settings) as supervisor,
+                ):
                     await self._phases(supervisor)
+            if scope.cancelled_caught:
+                raise self._failed("nobody waits for it any more")
         except TimeoutError as error:
             raise self._failed(f"it was not through within {TRIAL_S:g} s") from error
         except ProviderError as error:
@@ -249,6 +258,21 @@ class _Trying:
             why=why,
             remedy=SKIP,
         )
+
+
+async def _end_with_who_waits(trial: anyio.CancelScope) -> None:
+    """Where this thread works for a task of another event loop: end the trial with that task, for a
+    host that leaves would wait for it.
+    """
+    while True:
+        await anyio.sleep(POLL_S)
+        try:
+            anyio.from_thread.check_cancelled()
+        except RuntimeError:  # it works for none
+            return
+        except anyio.get_cancelled_exc_class():  # that task's cancellation and not ours
+            trial.cancel()
+            return
 
 
 class _Aside(Home, frozen=True):
