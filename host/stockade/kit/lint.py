@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from stockade_sdk.hosts import DEFAULT_PORT, HostRule, is_ip_literal
 from stockade_sdk.limits import LIMIT_KINDS, Limits, limits_as_written
 from stockade_sdk.manifest import Manifest
@@ -102,12 +104,13 @@ def _about(manifest: Manifest) -> Iterator[Found]:
             'write the series that it was tried with, as in ">=0.1,<0.2"',
         )
     for at, requirement in enumerate(manifest.requires):
-        clauses = parse_requirement(requirement).specifier
-        if not any(operator == "==" for operator, _ in split_specifier(clauses) if clauses):
+        wanted = parse_requirement(requirement)
+        clauses = split_specifier(wanted.specifier) if wanted.specifier else ()
+        if not any(operator == "==" for operator, _ in clauses):
             yield (
                 ("plugin", "requires", at),
                 "is not pinned: each operator gets what is newest on their day",
-                f'write the version that was tried, as in "{requirement.split("<")[0]}==1.2.3"',
+                f'write the version that was tried, as in "{replace(wanted, specifier="==1.2.3")}"',
             )
 
 

@@ -185,6 +185,14 @@ def test_what_could_not_be_installed_is_not_packed(tmp_path: Path, change, said:
     assert list(out.iterdir()) == []
 
 
+def test_the_wheel_may_be_put_into_the_folder_itself(tmp_path: Path):
+    """As an author does who stands in it; the one before is no part of the next."""
+    folder = plugin_folder(tmp_path)
+    first = pack_plugin(folder, folder / "dist").path.read_bytes()
+
+    assert pack_plugin(folder, folder / "dist").path.read_bytes() == first
+
+
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "out").write_text("")
     with pytest.raises(HostError, match="cannot write"):
