@@ -17,6 +17,7 @@ from typing import Any, Final
 import psutil
 
 from stockade.settings import Home
+from stockade.state import State
 from tests.system.lifecycle_plugins import answering, version_folder
 
 NAME: Final = "changing"
@@ -24,8 +25,6 @@ PATIENCE_S: Final = 30.0
 REQUIRES: Final = 'requires = ["leaf"]\n'
 BIG: Final = "x = [1, 2, 3]\n" * 150_000  # compiling it takes seconds
 HANGS: Final = "import time\ntime.sleep(600)\n"
-# Whatever runs it where files can be written is found out by the file.
-CANARY: Final = "open({path!r}, 'a').close()\n"
 
 
 class Site:
@@ -34,7 +33,6 @@ class Site:
     def __init__(self, root: Path, template: Path | None = None) -> None:
         self.root = root
         self.home = Home(root / "home")
-        self.canary = root / "canary"
         if template is not None:
             shutil.copytree(template, self.home.root, symlinks=True)
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -66,9 +64,10 @@ class Site:
         """The folder of a version of `changing`."""
         return version_folder(self.root / version, version, source, **more)
 
-    def state(self) -> object:
-        """What an operator sees of the plugin, and every file of the store, by content."""
-        return self.json("inspect", NAME), self.files()
+    def kept(self) -> object:
+        """What is recorded of the plugin, and every file of the store, by content."""
+        with State.open(self.home) as state:
+            return state.require(NAME), state.versions.of(NAME), self.files()
 
     def files(self) -> dict[str, str]:
         found = [self.home.plugins, self.home.environments, self.home.data, self.home.run]
@@ -90,14 +89,18 @@ class Site:
         return self("run", "hello", "--plugin", NAME).out.strip()
 
     @contextmanager
-    def unchanged(self, *, asked: bool = True) -> Iterator[None]:
-        """Nothing of the plugin is another after the block, nor is anything left."""
-        before = self.state()
+    def unchanged(self, *, asked: bool = False) -> Iterator[None]:
+        """Nothing of the plugin is another after the block, nor is anything left. `asked`: nor is
+        what an operator sees of it and what it answers.
+        """
+        before, shown = self.kept(), self.json("inspect", NAME) if asked else None
         yield
         assert self.leftovers() == []
-        assert self.state() == before
-        assert not asked or self.answers() == "1.0.0"
-        assert not self.canary.exists()
+        now = self.kept()
+        assert now == before
+        if asked:
+            assert self.json("inspect", NAME) == shown
+            assert self.answers() == "1.0.0"
 
 
 class Done:
@@ -121,6 +124,15 @@ def new_template(root: Path) -> Path:
     assert done.code == 0, done.err
     assert site.answers() == "1.0.0"
     return site.home.root
+
+
+def said(done: Done, *words: str) -> None:
+    """An error of three parts with these words in it, and no traceback."""
+    assert "stockade: " in done.err
+    assert "  what to do: " in done.err
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in done.err, done.err
 
 
 def until(holds: Callable[[], object]) -> None:

@@ -19,6 +19,7 @@ import pytest
 from stockade.control.client import connect
 from stockade.settings import Home
 from stockade.supervisor import posted_in
+from tests.system.lending import lend
 from tests.system.plugin_samples import plugin_folder
 from tests.unit.host.cli_calls import Call, calling
 
@@ -63,8 +64,8 @@ class Served(NamedTuple):
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+def home(base: Home, tmp_path: Path) -> Home:
+    return lend(base, Home(tmp_path / "home"))
 
 
 @pytest.fixture

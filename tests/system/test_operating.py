@@ -20,6 +20,7 @@ from stockade.router import NoSuchModel
 from stockade.settings import Home
 from stockade.state import Secrets
 from stockade_sdk import ChatRequest
+from tests.system.lending import lend
 from tests.system.plugin_samples import plugin_folder
 from tests.system.upstreams import FAILS, KEY, Upstreams
 
@@ -70,10 +71,10 @@ async def at_work(home: Home) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(base: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     # The developer's own keyring is none of a test's business.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    return Home(tmp_path / "home")
+    return lend(base, Home(tmp_path / "home"))
 
 
 async def ended(operator: Operator, job: v.Job) -> v.Job:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from stockade.settings import Home
+from tests.system.lending import lend
 from tests.system.listed_plugins import install
 from tests.system.served import Served, served
 from tests.unit.host.cli_calls import Call, calling
@@ -48,10 +50,10 @@ class Sample(Provider):
 
 @pytest.fixture
 def calls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    base: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Call:
     """The command over the test's home."""
-    return calling(tmp_path / "home", monkeypatch, capsys)
+    return calling(lend(base, Home(tmp_path / "home")).root, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from .trying import trial_of
 
 __all__ = ["DEVELOPMENT", "Reload", "Stamp", "reload", "reload_all", "stamp_of"]
 
+THE_CHANGE: Final = "the change in"  # as a problem begins
 MAX_STAMPED: Final = 20_000  # names looked at in one folder, once a second
 
 Stamp = frozenset[tuple[str, int, int]]  # path, bytes, nanoseconds: what a save changes
@@ -79,11 +80,17 @@ def reload(home: Home, settings: Settings, state: State, record: Installed) -> R
     except NotInstalled:  # uninstalled meanwhile: there is nothing to say of it
         return Reload(name=record.name, digest=record.digest)
     except (HostError, ManifestError, OSError) as error:
-        problem = f"the change in {show(record.source, 300)} is not in use: {error}"
-        with suppress(NotInstalled):  # meanwhile
-            state.note_state(record.name, record.state, problem)
+        problem = f"{THE_CHANGE} {show(record.source, 300)} is not in use: {error}"
+        _note(state, record, problem)
         return Reload(name=record.name, digest=record.digest, problem=problem)
+    if digest == record.digest and (record.last_error or "").startswith(THE_CHANGE):
+        _note(state, record, None)  # it was taken back
     return Reload(name=record.name, digest=digest)
+
+
+def _note(state: State, record: Installed, problem: str | None) -> None:
+    with suppress(NotInstalled):  # meanwhile
+        state.note_state(record.name, record.state, problem)
 
 
 def reload_all(

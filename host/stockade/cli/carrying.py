@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "trial"]
 
 SOON_S: Final = 1.0  # what takes less is over before it is read
+_SHORT: Final = ("record", "lock-file", "tidy")
 _FETCHING: Final = {"resolve": "looks for it in the index", "download": "fetches it"}
 
 
 class Progress:
-    """Tells phases on stderr: on a terminal each of them, elsewhere once it has taken a second."""
+    """Tells phases on stderr: on a terminal each of them, elsewhere those that may take long, once
+    it has taken a second.
+    """
 
     def __init__(self, subject: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._subject = subject
@@ -31,7 +34,9 @@ class Progress:
         """A phase of `commit_install`, or of finding what to install, begins."""
         from stockade.packages import STEPS
 
-        if not self._is_told and self._clock() - self._began < SOON_S:
+        if not self._is_told and (
+            step in _SHORT or (step not in _FETCHING and self._clock() - self._began < SOON_S)
+        ):
             return
         order = list(STEPS)
         place = f"[{order.index(step) + 1}/{len(order)}] " if step in STEPS else ""

@@ -29,4 +29,9 @@ def gc(
         return
     for name, versions in found.versions.items():
         print(safe(f"{name}: no longer keeps {', '.join(versions)}"))
-    print(f"Freed {found.freed_bytes / 2**20:.1f} MiB.")
+    if not found.versions and not found.folders:
+        print("There was nothing to remove.")
+    elif found.freed_bytes < 2**20:
+        print(f"Freed {found.freed_bytes / 2**10:.0f} KiB.")
+    else:
+        print(f"Freed {found.freed_bytes / 2**20:.1f} MiB.")

@@ -110,7 +110,7 @@ def open_archive(path: Path, bounds: Bounds = Bounds()) -> Iterator[Archive]:  #
 def _members(descriptor: int, path: Path, bounds: Bounds) -> tuple[Member, ...]:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{show(str(path), 500)} is no file", remedy="give an archive")
+        raise UsageError(f"{show(str(path), 500)} is no file", remedy="give a wheel or a bundle")
     if found.st_size > bounds.archive_bytes:
         raise UsageError(
             f"{show(str(path), 500)} is larger than {format_size(bounds.archive_bytes)}",

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from stockade.errors import HostError
-from stockade.packages.tied import TIE, tied
+from stockade.packages.tied import TIE, run_tied, tied
 
 __all__ = ["compile_tree", "run_python"]
 
@@ -49,23 +49,14 @@ def compile_tree(path: Path, *, timeout_s: float = COMPILE_TIMEOUT_S) -> None:
 def run_python(script: str, *arguments: str, timeout_s: float) -> str:
     """Run a script of ours in a bare interpreter; "" where it went well, else how it ended."""
     try:
-        done = subprocess.run(
-            tied(arguments, script=f"{TIE}{script}"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env={},
-            timeout=timeout_s,
-            check=False,
-        )
+        status, said = run_tied(tied(arguments, script=f"{TIE}{script}"), {}, timeout_s)
     except subprocess.TimeoutExpired:
         return f"took longer than {timeout_s:g} s"
     except OSError as error:
         return f"could not be started ({error.strerror})"
-    if done.returncode < 0:
-        return f"was ended by signal {-done.returncode}"
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    if status < 0:
+        return f"was ended by signal {-status}"
+    if status:
+        last = said.decode(errors="replace").strip().splitlines()[-1:]
         return "failed: " + "".join(c if c.isprintable() else "?" for c in "".join(last))[:300]
     return ""

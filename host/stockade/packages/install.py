@@ -1,7 +1,8 @@
 """Carry out an install that was agreed to: files first, then one row that makes it real."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from stockade.errors import HostError, Refused
 from stockade.packages.lock import write_lock
@@ -53,7 +54,7 @@ def commit_install(
     with steps.told(f"{manifest.name} {manifest.version}", "installed"):
         home.ensure()
         steps("lock")
-        with folder_lock(home.plugins):
+        with folder_lock(home.plugins), _undone(home, state, steps):
             made = _Made(home, state, proposal, granted, operator_hosts, clock())
             made.files(steps, offline=offline, packages=packages)
             steps("smoke")
@@ -68,6 +69,18 @@ def commit_install(
             steps("tidy")
             remove_unused(home, state)
     return record
+
+
+@contextmanager
+def _undone(home: Home, state: State, steps: Steps) -> Iterator[None]:
+    """Remove at once what a failure of the block has put into the store for nobody."""
+    try:
+        yield
+    except BaseException:
+        if not steps.done:
+            with suppress(HostError, OSError):  # what cannot be removed now goes at the next start
+                remove_unused(home, state)
+        raise
 
 
 def _served(proposal: Proposal) -> list[str]:

@@ -97,7 +97,11 @@ def _checked(snapshot: Snapshot, folder: Path) -> Manifest:
     try:
         manifest = read_manifest(snapshot.manifest, source=str(folder / MANIFEST_NAME))
     except ManifestError as error:
-        raise UsageError("the manifest cannot be used", why=str(error)) from error
+        raise UsageError(
+            "the manifest cannot be used",
+            why=str(error),
+            remedy="where it is yours, mend it; else tell its author",
+        ) from error
     if not specifier_allows(manifest.sdk, __version__):
         raise UsageError(
             f"{manifest.name} does not work with this stockade",

@@ -116,7 +116,11 @@ def _manifest_of(source: Source, snapshot: Snapshot) -> Manifest:
     try:
         manifest = read_manifest(snapshot.manifest, source=str(source.path / MANIFEST_NAME))
     except ManifestError as error:
-        raise UsageError("the manifest cannot be used", why=str(error)) from error
+        raise UsageError(
+            "the manifest cannot be used",
+            why=str(error),
+            remedy="where it is yours, mend it; else tell its author",
+        ) from error
     check_sdk(manifest)
     lack = snapshot.lacks(manifest.entry)
     if lack is not None:

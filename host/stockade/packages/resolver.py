@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from stockade.errors import HostError, UsageError
-from stockade.packages.tied import tied
+from stockade.packages.tied import run_tied, tied
 
 __all__ = ["WHEELS_ONLY", "find_uv", "run_uv", "uv_environment"]
 
@@ -112,24 +112,15 @@ def run_uv(what: str, arguments: Sequence[str], *, timeout_s: float = TIMEOUT_S)
     """
     argv = [find_uv(), *arguments, "--quiet"]
     try:
-        done = subprocess.run(
-            tied(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd="/",  # no project's settings count
-            env=uv_environment(os.environ),
-            timeout=timeout_s,
-            check=False,
-        )
+        status, said = run_tied(tied(argv), uv_environment(os.environ), timeout_s)
     except subprocess.TimeoutExpired as error:
         raise HostError(
             what, why=f"it took longer than {timeout_s:g} s", remedy="try again"
         ) from error
     except OSError as error:
         raise HostError(what, why=f"uv cannot be started: {error.strerror}") from error
-    if done.returncode:
-        raise _meant(what, done.stderr.decode(errors="replace"), os.environ)
+    if status:
+        raise _meant(what, said.decode(errors="replace"), os.environ)
 
 
 def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,8 @@ __all__ = [
     "verify_wheel",
 ]
 
+_A_FILE = "give the file that `stockade sign --new-key` made"
+_A_LINE = "give the public key's line (ed25519:...), or a file with it"
 PREFIX = "ed25519:"
 MAX_KEY_BYTES = 16 * 1024
 
@@ -95,7 +97,7 @@ def read_private_key(path: Path) -> bytes:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        key = load_pem_private_key(_read(path, _A_FILE), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _no_key(path) from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -123,7 +125,7 @@ def parse_public_key(text: str) -> bytes:
     """
     line = text.strip()
     if not line.startswith(PREFIX):
-        line = _read(Path(text).expanduser()).decode(errors="replace").strip()
+        line = _read(Path(text).expanduser(), _A_LINE).decode(errors="replace").strip()
     try:
         key = base64.b64decode(line.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -137,12 +139,14 @@ def parse_public_key(text: str) -> bytes:
     return key
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, remedy: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_KEY_BYTES)
     except OSError as error:
-        raise UsageError(f"cannot read {show(str(path), 500)}", why=error.strerror or "") from error
+        raise UsageError(
+            f"cannot read {show(str(path), 500)}", why=error.strerror or "", remedy=remedy
+        ) from error
 
 
 def sign_wheel(path: Path, key_file: Path) -> Signature:

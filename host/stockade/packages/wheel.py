@@ -166,7 +166,11 @@ def _manifest(content: bytes, place: str) -> Manifest:
     try:
         return read_manifest(content, source=place)
     except ManifestError as error:
-        raise UsageError("the manifest cannot be used", why=str(error)) from error
+        raise UsageError(
+            "the manifest cannot be used",
+            why=str(error),
+            remedy="where it is yours, mend it; else tell its author",
+        ) from error
 
 
 def _collected(

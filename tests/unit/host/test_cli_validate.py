@@ -28,7 +28,7 @@ def test_the_keys_of_a_verdict_are_stable(call: Call, tmp_path: Path) -> None:
 
     found = call("validate", str(folder), "--json").json
 
-    assert list(found) == "valid path name version problems warnings".split()
+    assert list(found) == ["valid", "path", "name", "version", "problems", "warnings"]
     assert found | {"warnings": []} == {
         "valid": True,
         "path": str(folder / "plugin.toml"),

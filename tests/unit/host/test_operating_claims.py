@@ -1,4 +1,4 @@
-"""The score that an author keeps with a plugin is shown as that, and nothing hostile of it counts."""
+"""The score that an author keeps with a plugin is shown as that; nothing hostile of it counts."""
 
 import json
 import os

@@ -199,3 +199,4 @@ def test_an_environment_belongs_to_a_digest_and_its_requirements():
     assert key == environment_key("a" * 64, ("y", "x"))
     assert key != environment_key("b" * 64, ("x", "y"))
     assert key != environment_key("a" * 64, ("x",))
+    assert key != environment_key("a" * 64, ("x", "y"), ("x==1 --hash=sha256:" + A,))

@@ -70,5 +70,5 @@ class Reloading:
             host.note(became.problem, plugin=record.name)
         if became.digest != record.digest:
             host.note(f"{record.name}: what was saved in {record.source} is in use now")
-        if became.problem or became.digest != record.digest:
+        if became.problem or became.digest != record.digest or record.last_error:
             await self._renew()

@@ -19,8 +19,7 @@ from .desk import without_mark
 __all__ = ["Playing", "player_of"]
 
 NO_WIRE: Final = (
-    "the plugin speaks a wire that is not built in; `stockade test --record DIR` makes recordings "
-    "of the vendor, and --replay DIR plays them"
+    "its wire is not built in: --record DIR asks the vendor, and --replay DIR plays what it said"
 )
 NOT_CHOSEN: Final = "what the vendor says can be chosen on a built-in wire alone"
 
