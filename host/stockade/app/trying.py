@@ -254,7 +254,7 @@ class _Trying:
     def _failed(self, why: str) -> HostError:
         candidate = self.candidate
         return HostError(
-            f"{candidate.name} {candidate.version} did not pass its trial: {self.phase}",
+            f"it did not pass its trial: {self.phase}",
             why=why,
             remedy=SKIP,
         )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stockade.cli.failures import report_failure
+from stockade.cli.failures import explain, told
 from stockade.cli.output import note, print_json, safe
 
 if TYPE_CHECKING:
+    from stockade.errors import AllAttemptsFailed
     from stockade.kit.calling import Called, Calling
     from stockade.settings import Home
     from stockade_sdk.provider import ProviderRequest
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["call"]
 
 STAND_IN = "stand-in-for-a-key"  # recordings have none, and nothing of it leaves this machine
+BENCH_REMEDIES = {  # for what is called from its folder, by kinds
+    "auth": "set the variable that the key is called, or look whether its value is right",
+    "network": "check its address, and give another: --config KEY=VALUE",
+    "out_of_memory": "raise its limits in plugin.toml",
+    "permission_denied": "name the host in plugin.toml, or give it: --allow-host H[:P]",
+    "timeout": "allow more time with --timeout",
+    "worker_died": "see what it prints: stockade dev PATH",
+}
 
 
 def call(
@@ -66,6 +75,7 @@ def call(
     from stockade.cli.stored import host_rules
     from stockade.errors import UsageError
     from stockade.kit.calling import Calling
+    from stockade.settings import Home
 
     if record is not None and replay is not None:
         raise UsageError("--record and --replay exclude each other", remedy="leave one out")
@@ -79,6 +89,7 @@ def call(
         home, name, folder = _placed(
             stack, source, host_rules(allow_host or []), config or [], replayed=replay is not None
         )
+        installed = home == Home.find()
         sent = _request(folder, prompt, model, capability, request)
         quiet = json or not stream
         called = run_async(_called, home, name, sent, how, quiet)
@@ -87,7 +98,18 @@ def call(
     else:
         _tell(called, how)
     if called.error is not None:
-        raise typer.Exit(report_failure(called.error))
+        raise typer.Exit(_report(called.error, installed=installed))
+
+
+def _report(error: AllAttemptsFailed, *, installed: bool) -> int:
+    """Tell of it; the exit code. What was called without being installed has no settings and no log
+    that another verb could show or change.
+    """
+    failure = explain(error)
+    if not installed and not error.remedy:
+        failure = failure._replace(remedy=BENCH_REMEDIES.get(error.error.kind, ""))
+    print(told(failure), file=sys.stderr)
+    return failure.code
 
 
 async def _called(

@@ -70,7 +70,7 @@ def upgrade(
         print_json({**installed_as_json(record), "replaced": None if same else before.version})
     elif before.digest == record.digest:
         tell(
-            "There is no other content, and its files were checked:",
+            "Nothing to upgrade; its files were looked at. Installed is",
             record,
             asked.proposal.manifest,
         )

@@ -67,7 +67,7 @@ def test_an_upgrade_without_a_source_looks_where_it_was_from(call: Call, folders
     (Path(folders["1.0"]) / "more.py").touch()
 
     assert call("upgrade", "sample", "--json").json["replaced"] == "1.0"
-    assert "no other content" in call("upgrade", "sample").out
+    assert "Nothing to upgrade" in call("upgrade", "sample").out
 
 
 def test_an_older_version_needs_its_own_word_and_consent(call: Call, folders: dict[str, str]):
