@@ -252,12 +252,7 @@ class _Trying:
         return replace(self.candidate, config={**self.candidate.config, **made_up})
 
     def _failed(self, why: str) -> HostError:
-        candidate = self.candidate
-        return HostError(
-            f"it did not pass its trial: {self.phase}",
-            why=why,
-            remedy=SKIP,
-        )
+        return HostError(f"it did not pass its trial: {self.phase}", why=why, remedy=SKIP)
 
 
 async def _end_with_who_waits(trial: anyio.CancelScope) -> None:
