@@ -179,7 +179,7 @@ def test_a_plugin_that_cannot_be_started_fails_and_its_words_are_in_its_log(
         'entry = "broken_plugin:P"\ncapabilities = ["chat"]\n'
     )
     (folder / "broken_plugin.py").write_text("print('on my way out')\nraise ValueError('no')\n")
-    stockade("install", str(folder), "--yes")
+    stockade("install", str(folder), "--yes", "--no-smoke")
 
     done = stockade("run", "hello", "--plugin", "broken", "--timeout", "20")
 

@@ -14,7 +14,7 @@ from tests.unit.host.packaging_samples import ASKS, plugin_folder
 
 INSPECTED = (
     "name version state trust digest entry permissions grants limits config models tier layers"
-    " worker workers denials last_error"
+    " worker workers denials last_error signer packages versions conformance"
 )
 EFFECTIVE = (
     "tier layers landlock_abi user namespaces capabilities seccomp_filters mounts paths syscalls"
