@@ -38,10 +38,12 @@ def read(path: Path, content: bytes, bounds: Bounds | None = None) -> dict[str, 
 
 
 def refused(tmp_path: Path, content: bytes, said: str, bounds: Bounds | None = None) -> None:
-    before = set(tmp_path.parent.rglob("*"))
+    place = tmp_path / "some" / "where"
+    place.mkdir(parents=True, exist_ok=True)
+    before = set(tmp_path.rglob("*"))  # two folders up and no more: all tests' files lie above
     with pytest.raises(UsageError, match=said):
-        read(tmp_path / "odd.zip", content, bounds)
-    assert set(tmp_path.parent.rglob("*")) - before <= {tmp_path / "odd.zip"}
+        read(place / "odd.zip", content, bounds)
+    assert set(tmp_path.rglob("*")) - before <= {place / "odd.zip"}
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
